@@ -1,0 +1,41 @@
+"""What the discriminators see: an image with its maps, or groups of frames at some frame rate with the true optical flow."""
+
+import torch
+from einops import rearrange
+from jaxtyping import Float
+from torch import Tensor
+
+FLOW_UNIT = 20.0
+"""Pixels; brings optical flow to the size of colours, as in the reference."""
+
+
+def image_input(maps: Float[Tensor, "b c h w"], image: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b c+3 h w"]:
+    return torch.cat([maps, image], dim=1)
+
+
+def temporal_groups(num_frames: int, stride: int, *, frames: int = 3) -> list[tuple[int, ...]]:
+    """Groups of `frames` that lie `stride` apart, the latest first, each ending `frames` before the last one's end.
+
+    A window that continues a video may bring up to `stride * (frames - 1)` earlier frames: no group then lies in these alone.
+    """
+    reach = stride * (frames - 1)
+    return [tuple(range(end - reach, end + 1, stride)) for end in range(num_frames - 1, reach - 1, -frames)]
+
+
+def video_input(frames: Float[Tensor, "b k 3 h w"], optical_flow: Float[Tensor, "b k-1 2 h w"]) -> Float[Tensor, "b channels h w"]:
+    """Frames, oldest first, then the flow from each but the oldest to the one before it."""
+    return torch.cat([frames.flatten(1, 2), optical_flow.flatten(1, 2) / FLOW_UNIT], dim=1)
+
+
+def grouped_video_input(
+    frames: Float[Tensor, "b t 3 h w"], optical_flow: Float[Tensor, "b t 2 h w"], *, stride: int, group: int = 3
+) -> Float[Tensor, "b_and_groups channels h w"] | None:
+    """All groups of a window as one batch; None if it is too short. `optical_flow[:, t]` leads from frame t to t - `stride`."""
+    groups = temporal_groups(frames.shape[1], stride, frames=group)
+    if not groups:
+        return None
+    index = torch.tensor(groups, device=frames.device)  # groups k
+    return video_input(
+        rearrange(frames[:, index], "b g k c h w -> (b g) k c h w"),
+        rearrange(optical_flow[:, index[:, 1:]], "b g k c h w -> (b g) k c h w"),
+    )
