@@ -8,11 +8,9 @@ from pathlib import Path
 
 import pytest
 import torch
-from jaxtyping import install_import_hook
 from safetensors.torch import load_file
 from torch import Tensor
 
-install_import_hook("models", "beartype.beartype")
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,1 @@
+"""FILES: what each stage reads and writes. Knows neither Prefect nor DVC; every stage runs without both."""

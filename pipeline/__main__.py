@@ -1,0 +1,70 @@
+"""python -m pipeline ...: what a person does around the stages. `dvc repro` runs the stages themselves."""
+
+import argparse
+import sys
+from pathlib import Path
+
+from pipeline import layout, new_dataset, scan, store_care
+from pipeline.errors import InputError
+from pipeline.params_file import load
+
+
+def main() -> None:
+    arguments = _parser().parse_args()
+    try:
+        arguments.do(arguments)
+    except InputError as error:
+        sys.exit(f"error: {error}")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m pipeline", description=__doc__)
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    command = commands.add_parser("scan", help="list the raw files of data sets for DVC; after raw files were added or changed")
+    command.add_argument("dataset", nargs="*", help="none: all of params.yaml's datasets")
+    command.set_defaults(do=_scan)
+
+    command = commands.add_parser("catalog", help="data sets that new-dataset can add")
+    command.set_defaults(do=_catalog)
+
+    command = commands.add_parser("new-dataset", help="add a data set to params.yaml: one of the catalog, or a folder of your own")
+    command.add_argument("name")
+    command.add_argument("--path", required=True, help="folder of the raw files")
+    command.add_argument("--like", help="entry of the catalog or of datasets to copy, if it is not NAME itself")
+    command.set_defaults(do=_new_dataset)
+
+    command = commands.add_parser("store", help="size of finished results; verify or prune them")
+    command.add_argument("action", nargs="?", choices=["size", "verify", "prune"], default="size")
+    command.set_defaults(do=_store)
+    return parser
+
+
+def _scan(arguments: argparse.Namespace) -> None:
+    all_params = load(layout.PARAMS)
+    for dataset in arguments.dataset or all_params.datasets():
+        all_params.require(dataset)
+        path = getattr(all_params.source(dataset), "path", None)
+        files = scan.run(dataset, Path(path).expanduser() if path else None)
+        print(f"{dataset}: {len(files)} files, {files['bytes'].sum() / 1e6:.1f} MB" if path else f"{dataset}: built in, no files")
+        store_care.adopt(dataset)
+
+
+def _catalog(arguments: argparse.Namespace) -> None:
+    all_params = load(layout.PARAMS)
+    for name in all_params.catalog():
+        state = "added" if name in all_params.datasets() else f"python -m pipeline new-dataset {name} --path FOLDER"
+        print(f"{name:12}{all_params.source(name).kind:15}{state}")
+
+
+def _new_dataset(arguments: argparse.Namespace) -> None:
+    new_dataset.run(arguments.name, Path(arguments.path), arguments.like or arguments.name)
+    print(f"{layout.PARAMS} has {arguments.name} now. Next: python -m pipeline scan {arguments.name} && dvc repro report@{arguments.name}")
+
+
+def _store(arguments: argparse.Namespace) -> None:
+    {"size": store_care.show_size, "verify": store_care.verify, "prune": store_care.prune}[arguments.action]()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,94 @@
+"""A trained generator on disk (generator.safetensors and, to build it again, generator.json), and a training that is under way."""
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from models.video_generator import VideoGenerator
+from pipeline import layout, palettes
+from pipeline.errors import InputError
+from pipeline.palettes import Palette
+
+WEIGHTS, DESCRIPTION = "generator.safetensors", "generator.json"
+
+
+def save_generator(folder: Path, generator: VideoGenerator, arguments: dict[str, Any], palette: Palette, each_alone: bool) -> None:
+    """`arguments` are VideoGenerator's; `each_alone`: it was trained to make every frame without the past."""
+    folder.mkdir(parents=True, exist_ok=True)
+    save_file({name: weight.contiguous() for name, weight in generator.state_dict().items()}, folder / WEIGHTS)
+    described = {"generator": arguments, "palette": palette.as_attributes(), "each_alone": each_alone}
+    (folder / DESCRIPTION).write_text(json.dumps(described, indent=1, sort_keys=True))
+
+
+class TrainedGenerator:
+    """A generator with its weights, ready to synthesize, and the palette of its maps."""
+
+    def __init__(self, folder: Path, device: str) -> None:
+        if not (folder / DESCRIPTION).is_file():
+            raise InputError(f"{folder}: no trained generator there ({DESCRIPTION} is missing)")
+        described = json.loads((folder / DESCRIPTION).read_text())
+        self.palette = palettes.from_attributes(described["palette"])
+        self.each_alone: bool = described["each_alone"]
+        self.network = VideoGenerator(**described["generator"]).to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.network.load_state_dict(load_file(folder / WEIGHTS, device=device))
+        self.network.requires_grad_(False)
+
+
+class TrainingState:
+    """All that a training needs to go on as if it had never stopped. Windows are functions of the step, so no data order is kept."""
+
+    def __init__(self, path: Path, networks: dict[str, nn.Module], optimizers: dict[str, torch.optim.Optimizer]) -> None:
+        self.step = 0
+        self._path, self._networks, self._optimizers = path, networks, optimizers
+        self._rows: list[dict[str, float]] = []
+        self._sums: dict[str, float] = {}
+
+    @classmethod
+    def resumed(cls, work: Path, networks: dict[str, nn.Module], optimizers: dict[str, torch.optim.Optimizer]) -> "TrainingState":
+        """The state saved in `work`, put into the networks and optimizers; a fresh one if there is none."""
+        state = cls(layout.training_state(work), networks, optimizers)
+        if state._path.is_file():
+            saved = torch.load(state._path, map_location="cpu", weights_only=True)
+            state.step, state._rows, state._sums = saved["step"], saved["rows"], saved["sums"]
+            for name in networks:
+                networks[name].load_state_dict(saved["networks"][name])
+                optimizers[name].load_state_dict(saved["optimizers"][name])
+        return state
+
+    def log(self, step: int, terms: dict[str, Tensor], every: int) -> None:
+        """losses.csv gets the mean of each term over every so many steps."""
+        self.step = step
+        for name, term in terms.items():
+            self._sums[name] = self._sums.get(name, 0.0) + float(term.detach())
+        if step % every == 0:
+            self._rows.append({"step": step, **{name: value / every for name, value in self._sums.items()}})
+            self._sums = {}
+
+    def save(self) -> None:
+        saved = {
+            "step": self.step,
+            "rows": self._rows,
+            "sums": self._sums,
+            "networks": {name: network.state_dict() for name, network in self._networks.items()},
+            "optimizers": {name: optimizer.state_dict() for name, optimizer in self._optimizers.items()},
+        }
+        replace_at_once(self._path, saved)
+
+    def write_losses(self, path: Path) -> None:
+        pd.DataFrame(self._rows).to_csv(path, index=False, float_format="%.6g", lineterminator="\n")
+
+
+def replace_at_once(path: Path, state: dict[str, Any]) -> None:
+    """Saves so that a kill leaves the old file or the new one."""
+    unfinished = path.with_suffix(".unfinished")
+    with unfinished.open("wb") as file:
+        torch.save(state, file)
+        file.flush()
+        os.fsync(file.fileno())
+    unfinished.replace(path)

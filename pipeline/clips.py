@@ -1,0 +1,141 @@
+"""Source -> clips: frames in one size, cut into training clips of N frames and whole test clips, with the truth beside them.
+
+Written for each clip: frames.zip, and where the source knows it segmentation.zip, instances.zip, optical_flow.zip.
+"""
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pandas as pd
+
+from pipeline import arrays, layout, params
+from pipeline.errors import InputError
+from pipeline.sources import Footage, Item, SourceFrame, open_item
+
+
+@dataclass(frozen=True)
+class Cut:
+    """Frames first .. end - 1 of a sequence become one clip."""
+
+    split: str
+    first: int
+    end: int
+
+
+def run_item(item: Item, root: Path, out: Path, p: params.Clips, made_by: dict[str, Any]) -> None:
+    footage = open_item(item, root)
+    cuts = plan_cuts(footage, p.frames, item.name)
+    starts, rows = {cut.first: cut for cut in cuts}, []
+    frames = enumerate(footage.frames)
+    for t, frame in frames:
+        if cut := starts.get(t):
+            clip = f"{item.name}_{t:06d}"
+            about = {"clip": clip, "split": cut.split, "sequence": item.name, "first_frame": t, "frames_per_second": footage.frames_per_second}
+            labelled = _write_clip(_until(frame, frames, cut), out / clip, footage, p, {**made_by, **about, "source_kind": item.kind})
+            rows.append({**about, "num_frames": cut.end - cut.first, "labelled": labelled, "height": p.height, "width": p.width})
+    pd.DataFrame(rows).to_csv(layout.clips_table(out), index=False)
+
+
+def plan_cuts(footage: Footage, frames_per_clip: int, name: str) -> list[Cut]:
+    """Training clips of equal length up to `test_from`, dropping the tail; then one test clip."""
+    if footage.num_frames < 1:
+        raise InputError(f"{name}: has no frames")
+    full = range(0, footage.test_from - frames_per_clip + 1, frames_per_clip)
+    if footage.test_from and not full:
+        raise InputError(f"{name}: has {footage.test_from} frames for training, a clip needs clips.frames = {frames_per_clip}")
+    train = [Cut("train", first, first + frames_per_clip) for first in full]
+    test = [Cut("test", footage.test_from, footage.num_frames)] if footage.test_from < footage.num_frames else []
+    return train + test
+
+
+def _until(first: SourceFrame, rest: Iterator[tuple[int, SourceFrame]], cut: Cut) -> Iterator[SourceFrame]:
+    yield first
+    for _ in range(cut.first + 1, cut.end):
+        yield next(rest)[1]
+
+
+def _write_clip(frames: Iterator[SourceFrame], folder: Path, footage: Footage, p: params.Clips, attributes: dict[str, Any]) -> int:
+    """Returns how many of the frames have labels."""
+    folder.mkdir()
+    labels = {**attributes, "labelled_frames": [], "palette": footage.palette.as_attributes() if footage.palette else None}
+    truth = _Truth(folder, {"segmentation": labels, "instances": {**attributes, "objects": {}}, "optical_flow": {**attributes, "strides": []}})
+    with truth.files, arrays.writing(layout.arrays(folder, "frames"), attributes) as writer:
+        for t, source_frame in enumerate(frames):
+            frame = fit(source_frame, p.width, p.height)
+            writer.append("rgb", frame.rgb)
+            truth.append(t, frame)
+    return len(labels["labelled_frames"])
+
+
+class _Truth:
+    """Files beside the frames, each begun with the first frame that has such truth."""
+
+    def __init__(self, folder: Path, attributes: dict[str, dict[str, Any]]) -> None:
+        self.folder, self.attributes = folder, attributes
+        self.files = ExitStack()
+        self._writers: dict[str, arrays.Writer] = {}
+
+    def append(self, t: int, frame: SourceFrame) -> None:
+        if self.attributes["segmentation"]["palette"] is not None:
+            self._append_label(t, frame)
+        if frame.instance is not None:
+            self._writer("instances").append("instance", frame.instance)
+            self._note_objects(frame)
+        for stride, optical_flow in frame.optical_flow.items():
+            self._append_optical_flow(t, stride, optical_flow, frame)
+
+    def _writer(self, modality: str) -> arrays.Writer:
+        if modality not in self._writers:
+            opened = arrays.writing(layout.arrays(self.folder, modality), self.attributes[modality])
+            self._writers[modality] = self.files.enter_context(opened)
+        return self._writers[modality]
+
+    def _append_label(self, t: int, frame: SourceFrame) -> None:
+        unlabelled = np.full(frame.rgb.shape[:2], 255, np.uint8)
+        self._writer("segmentation").append("label", unlabelled if frame.label is None else frame.label)
+        if frame.label is not None:
+            self.attributes["segmentation"]["labelled_frames"].append(t)
+
+    def _note_objects(self, frame: SourceFrame) -> None:
+        assert frame.instance is not None and frame.label is not None
+        objects = self.attributes["instances"]["objects"]
+        ids, first = np.unique(frame.instance, return_index=True)
+        for id_, position in zip(ids.tolist(), first, strict=True):
+            if id_ and str(id_) not in objects:
+                objects[str(id_)] = {"class": int(frame.label.flat[position]), "score": 1.0}
+
+    def _append_optical_flow(self, t: int, stride: int, optical_flow: np.ndarray, frame: SourceFrame) -> None:
+        strides = self.attributes["optical_flow"]["strides"]
+        if stride not in strides:
+            strides.append(stride)
+        known = t >= stride  # the first frames of a clip have no flow out of it
+        writer = self._writer("optical_flow")
+        writer.append(f"optical_flow_{stride}", (optical_flow * known).astype(np.float16))
+        writer.append(f"confidence_{stride}", (frame.visible[stride] * (255 * known)).astype(np.uint8))
+
+
+def fit(frame: SourceFrame, width: int, height: int) -> SourceFrame:
+    """Scales a frame and its truth to cover `width` x `height` and crops centrally; flow scales with its axis."""
+    h, w = frame.rgb.shape[:2]
+    if (h, w) == (height, width):
+        return frame
+    scale = max(width / w, height / h)
+    size = (max(width, round(w * scale)), max(height, round(h * scale)))
+    left, top = (size[0] - width) // 2, (size[1] - height) // 2
+
+    def fitted(image: np.ndarray, interpolation: int) -> np.ndarray:
+        return np.ascontiguousarray(cv2.resize(image, size, interpolation=interpolation)[top : top + height, left : left + width])
+
+    ratio = np.array([size[0] / w, size[1] / h], np.float32)
+    return SourceFrame(
+        rgb=fitted(frame.rgb, cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC),
+        label=None if frame.label is None else fitted(frame.label, cv2.INTER_NEAREST),
+        instance=None if frame.instance is None else fitted(frame.instance, cv2.INTER_NEAREST),
+        optical_flow={k: fitted(f, cv2.INTER_NEAREST) * ratio for k, f in frame.optical_flow.items()},
+        visible={k: fitted(v.astype(np.uint8), cv2.INTER_NEAREST).astype(bool) for k, v in frame.visible.items()},
+    )

@@ -1,0 +1,16 @@
+"""The checked table of a split's clips (<split>.parquet), as the stage `dataset` writes it."""
+
+from pathlib import Path
+
+import pandas as pd
+
+from pipeline import layout
+
+
+def write_index(dataset: Path, split: str, rows: pd.DataFrame) -> None:
+    rows.to_parquet(layout.index(dataset, split), index=False)
+
+
+def read_index(dataset: Path, split: str) -> pd.DataFrame:
+    """One row a clip, in their order: clip, split, sequence, first_frame, num_frames, height, width, confidence."""
+    return pd.read_parquet(layout.index(dataset, split))

@@ -1,0 +1,68 @@
+"""Which function is which stage. Their order is written in dvc.yaml alone.
+
+A stage is one function, and its signature says what it needs: a parameter with a stage's name is a folder to read (of the
+clip, where both work clip by clip; otherwise of the whole data set), a parameter whose type is a section gets that section, `out`
+is the folder to fill, `work` one for unfinished state, `made_by` what goes into the attributes of files, `device` cpu or cuda,
+`dataset_name` the data set's name. Per item, `item` and `root` come with it; per split, `split`.
+"""
+
+import importlib
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+from pipeline.params import SECTIONS, Section
+
+
+@dataclass(frozen=True)
+class Stage:
+    name: str
+    function: str
+    """module:function"""
+    per: Literal["item", "clip", "split", "dataset"]
+    """What one call works on: a source item (a video, a folder of images), a clip, train or test, or everything."""
+    only_test: bool = False
+    """Only test clips are worked on."""
+    uses: Literal["all", "train", "labelled"] = "all"
+    """Clips that a call for the whole data set looks at; others may come and go without doing it again."""
+
+    @property
+    def module(self) -> str:
+        return self.function.split(":")[0]
+
+    def load(self) -> Callable[..., None]:
+        module, name = self.function.split(":")
+        function: Callable[..., None] = getattr(importlib.import_module(module), name)
+        return function
+
+    def reads(self) -> list[str]:
+        """The stages whose output this one reads."""
+        return [name for name in inspect.signature(self.load()).parameters if name in STAGES]
+
+    def sections(self) -> dict[str, type[Section]]:
+        """Parameter name -> section type."""
+        annotations = {name: p.annotation for name, p in inspect.signature(self.load()).parameters.items()}
+        return {name: cls for name, cls in annotations.items() if cls in SECTIONS.values()}
+
+    def takes(self, name: str) -> bool:
+        return name in inspect.signature(self.load()).parameters
+
+
+STAGES = {
+    stage.name: stage
+    for stage in (
+        Stage("clips", "pipeline.clips:run_item", per="item"),
+        Stage("segmentation_model", "pipeline.segmentation_model:run", per="dataset", uses="labelled"),
+        Stage("segmentation", "pipeline.segmentation:run_clip", per="clip"),
+        Stage("instances", "pipeline.instances:run_clip", per="clip"),
+        Stage("optical_flow", "pipeline.optical_flow:run_clip", per="clip"),
+        Stage("dataset", "pipeline.dataset:run_split", per="split"),
+        Stage("train", "pipeline.train:run", per="dataset", uses="train"),
+        Stage("train_per_frame", "pipeline.train:run_per_frame", per="dataset", uses="train"),
+        Stage("synthesize", "pipeline.synthesize:run_clip", per="clip", only_test=True),
+        Stage("synthesize_per_frame", "pipeline.synthesize:run_clip_per_frame", per="clip", only_test=True),
+        Stage("evaluate", "pipeline.evaluate:run", per="dataset"),
+        Stage("report", "pipeline.report:run", per="dataset"),
+    )
+}

@@ -1,0 +1,92 @@
+"""Where things lie. No other module spells a file name.
+
+    data/<dataset>.files.csv              raw files of a source: path, bytes, sha256 (kept in git)
+    data/<dataset>/<stage>/manifest.csv   what the stage made, with the key of each part in the store
+    data/<dataset>/<stage>/<clip>/        the files of one clip, hard links into the store
+    reports/<dataset>/index.html
+    runs/<id>/                            host, dates, rates, tracebacks: nothing that is compared
+    .store/                               finished results by key (see store.py)
+"""
+
+import os
+from pathlib import Path
+
+VERSION = 1
+"""Part of every key: raise it when the name or format of a file changes, here or in arrays.py."""
+
+PARAMS = Path("params.yaml")
+DATA = Path("data")
+RUNS = Path("runs")
+
+MODALITIES = ("frames", "segmentation", "instances", "optical_flow")
+
+
+def store() -> Path:
+    """One store for a checkout and for the temporary ones that `dvc exp run --temp` makes of it."""
+    return Path(os.environ.get("V2V_STORE") or Path(os.environ.get("DVC_ROOT", ".")) / ".store").resolve()
+
+
+def files_table(dataset: str) -> Path:
+    return DATA / f"{dataset}.files.csv"
+
+
+def stage(dataset: str, name: str) -> Path:
+    return Path("reports") / dataset if name == "report" else DATA / dataset / name
+
+
+def manifest(stage_folder: Path) -> Path:
+    return stage_folder / "manifest.csv"
+
+
+def clips_table(item_folder: Path) -> Path:
+    """The clips that one source item gave, written by the stage `clips`."""
+    return item_folder / "clips.csv"
+
+
+def arrays(clip_folder: Path, modality: str) -> Path:
+    assert modality in MODALITIES, modality
+    return clip_folder / f"{modality}.zip"
+
+
+def video(clip_folder: Path) -> Path:
+    return clip_folder / "video.mp4"
+
+
+def segmentation_checkpoint(model_folder: Path) -> Path:
+    return model_folder / "deeplabv3.safetensors"
+
+
+def scores(stage_folder: Path) -> Path:
+    return stage_folder / "metrics.json"
+
+
+def index(dataset_folder: Path, split: str) -> Path:
+    return dataset_folder / f"{split}.parquet"
+
+
+def class_table(dataset_folder: Path, split: str) -> Path:
+    return dataset_folder / f"{split}_classes.csv"
+
+
+def networks(train_folder: Path) -> Path:
+    return train_folder / "networks"
+
+
+def losses(train_folder: Path) -> Path:
+    return train_folder / "losses.csv"
+
+
+def previews(train_folder: Path) -> Path:
+    return train_folder / "previews"
+
+
+def preview(train_folder: Path, step: int) -> Path:
+    return previews(train_folder) / f"{step:07d}.png"
+
+
+def training_state(work_folder: Path) -> Path:
+    return work_folder / "state.pt"
+
+
+def page(report_folder: Path) -> Path:
+    return report_folder / "index.html"

@@ -1,0 +1,35 @@
+"""manifest.csv: what a stage made, with the key of each part. Keys chain through it from stage to stage."""
+
+from pathlib import Path
+
+import pandas as pd
+
+from pipeline import layout
+from pipeline.errors import InputError
+
+WHOLE = "*"
+"""The `clip` of a result that belongs to the whole data set; that of one split has the split's name."""
+
+
+def write(folder: Path, rows: pd.DataFrame) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    rows.to_csv(layout.manifest(folder), index=False, lineterminator="\n")
+
+
+def read(folder: Path) -> pd.DataFrame:
+    """Columns clip, key; of `clips` also item_key, split, sequence, first_frame, frames_per_second, num_frames, labelled, height, width."""
+    path = layout.manifest(folder)
+    if not path.is_file():
+        raise InputError(f"{path} is missing: the stage {folder.name} has not run; `dvc repro` runs stages in order")
+    return pd.read_csv(path, dtype={"clip": str, "key": str, "split": str, "sequence": str}, keep_default_na=False)
+
+
+def keys(folder: Path) -> dict[str, str]:
+    rows = read(folder)
+    return dict(zip(rows["clip"], rows["key"], strict=True))
+
+
+def clips(clips_folder: Path, split: str | None = None) -> pd.DataFrame:
+    """The clips of a data set, or of one split, in their order."""
+    rows = read(clips_folder)
+    return rows if split is None else rows[rows["split"] == split]

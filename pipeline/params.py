@@ -1,0 +1,257 @@
+"""Types and meaning of everything in params.yaml. The values stand there alone: no field has a default here."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
+
+Fraction = Annotated[float, Field(ge=0, le=1)]
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$")]
+
+
+class Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Machine(Section):
+    """Where the work runs. Only `device` and `threads` can change results, in rounding."""
+
+    device: Literal["cpu", "cuda"]
+    threads: PositiveInt
+    """CPU threads of a whole-data-set stage (training); per-clip stages use one thread in each worker."""
+    workers: PositiveInt
+    """Processes that work on clips side by side."""
+    task_runner: Literal["local", "dask", "ray"]
+    """Where a Prefect server answers: what maps the clips. `local`: the worker processes of this machine."""
+
+
+class SampleStreet(Section):
+    """The built-in street world, drawn by a seed; needs no files."""
+
+    kind: Literal["sample_street"]
+    seed: NonNegativeInt
+    width: Annotated[int, Field(ge=16)]
+    height: Annotated[int, Field(ge=16)]
+    """Rendered size in pixels; `clips` scales it if it wants another."""
+    train_clips: PositiveInt
+    train_frames: PositiveInt
+    test_clips: PositiveInt
+    test_frames: PositiveInt
+    strides: list[PositiveInt]
+    """Strides of the true optical flow that is kept beside the frames."""
+    frames_per_second: PositiveInt
+
+
+class Frames(Section):
+    """Folders of images, one folder a sequence, with label images of some or all frames."""
+
+    kind: Literal["frames"]
+    path: str
+    frames: str
+    """Folder of images below `path`; its subfolders are the sequences, or it is one sequence itself."""
+    labels: str | None
+    """Folder of label-id images with the same subfolders and file names; null = none."""
+    labels_cover: Literal["all", "some"]
+    """`all`: a frame without a label image is refused."""
+    palette: str | None
+    """Built-in palette or path of a palette file; needed with labels."""
+    test_sequences: list[str]
+    test_frames: NonNegativeInt
+    """The last frames of every other sequence are for testing, too."""
+    frames_per_second: PositiveInt
+
+
+class Videos(Section):
+    """A folder of videos (mp4, mov, mkv, avi), one file a sequence; no labels."""
+
+    kind: Literal["videos"]
+    path: str
+    test_videos: list[str]
+    """File names below `path` that are for testing."""
+    test_frames: NonNegativeInt
+    """The last frames of every other video are for testing, too."""
+
+
+class Cityscapes(Section):
+    """The official folders leftImg8bit_sequence and gtFine, as they unpack."""
+
+    kind: Literal["cityscapes"]
+    path: str
+
+
+Source = SampleStreet | Frames | Videos | Cityscapes
+
+SOURCES: dict[str, type[Source]] = {
+    "sample_street": SampleStreet,
+    "frames": Frames,
+    "videos": Videos,
+    "cityscapes": Cityscapes,
+}
+
+
+class Clips(Section):
+    width: Annotated[int, Field(ge=16)]
+    height: Annotated[int, Field(ge=16)]
+    """Stored size in pixels; the source is scaled to cover it and cropped centrally."""
+    frames: Annotated[int, Field(ge=2)]
+    """Frames per training clip; the tail of a sequence that does not fill one is dropped. Test clips stay whole."""
+
+
+class SegmentationModel(Section):
+    architecture: Literal["deeplabv3_mobilenet_v3_large", "deeplabv3_resnet50", "deeplabv3_resnet101"]
+    weights: str | None
+    """Path of a checkpoint to use as it is, instead of training one; null = train."""
+    label_every: PositiveInt
+    """The n-th, 2n-th, ... frame of a training sequence may be seen with its label; all other labels are held out."""
+    steps: PositiveInt
+    batch_size: Annotated[int, Field(ge=2)]
+    learning_rate: PositiveFloat
+    power: PositiveFloat
+    """The rate falls as (1 - step / steps) ** power."""
+    scale_range: Annotated[list[PositiveFloat], Field(min_length=2, max_length=2)]
+    """A training image is scaled by a factor from this range, then cropped or padded to the stored size."""
+    seed: NonNegativeInt
+
+
+class Backend(Section):
+    backend: str
+    options: dict[str, Any]
+    """Keyword arguments of the back-end's `build`."""
+
+
+class Segmentation(Backend):
+    weights_from: Name
+    """Data set whose segmentation model labels this one: usually itself."""
+    batch_size: PositiveInt
+
+
+class Instances(Backend):
+    min_pixels: PositiveInt
+    """Smaller components are no objects."""
+    min_overlap: Fraction
+    """Intersection over union with the flow-warped object of the frame before, from which on it is the same object."""
+
+
+class OpticalFlow(Backend):
+    strides: Annotated[list[PositiveInt], Field(min_length=1)]
+    """k: flow from every frame to the one k frames earlier."""
+    rounding: PositiveFloat
+    """Flow is stored as multiples of this many pixels."""
+    photometric: PositiveFloat
+    """Squared difference, summed over channels in [-1, 1], of a frame and the warped earlier one at which confidence is one half."""
+    forward_backward: PositiveFloat
+    """Pixels between a point and where the flow there and back again leads, at which confidence is one half."""
+
+
+class Dataset(Section):
+    exclude: list[str]
+    """Clips to leave out."""
+
+
+class Generator(Section):
+    width: PositiveInt
+    """Channels at full resolution."""
+    downsamplings: PositiveInt
+    blocks: PositiveInt
+    """Residual blocks of the coarsest scale."""
+    fine_blocks: PositiveInt
+    """Residual blocks of each finer scale."""
+    scales: PositiveInt
+    past_frames: PositiveInt
+    norm: Literal["instance", "batch"]
+    foreground: bool
+    """A generator of its own for the palette's foreground classes."""
+    warping: bool
+    """Flow and mask branch: blend the warped past frame with the hallucinated one."""
+
+
+class Discriminator(Section):
+    width: PositiveInt
+    layers: PositiveInt
+    scales: PositiveInt
+
+
+class Weights(Section):
+    """Weights of the loss terms, by their names in losses.csv; 0 switches a term off."""
+
+    image_gan: NonNegativeFloat
+    image_feature_matching: NonNegativeFloat
+    image_real: NonNegativeFloat
+    image_fake: NonNegativeFloat
+    """The image discriminator's own two terms."""
+    video_gan: NonNegativeFloat
+    video_feature_matching: NonNegativeFloat
+    video_real: NonNegativeFloat
+    video_fake: NonNegativeFloat
+    perceptual: NonNegativeFloat
+    """VGG features; needs vgg_weights."""
+    optical_flow: NonNegativeFloat
+    flow_warp: NonNegativeFloat
+    temporal_warp: NonNegativeFloat
+    mask: NonNegativeFloat
+
+
+class Train(Section):
+    generator: Generator
+    image_discriminator: Discriminator
+    video_discriminator: Discriminator
+    gan: Literal["lsgan", "hinge"]
+    weights: Weights
+    vgg_weights: str | None
+    """Path of torchvision's VGG19 weights (.pth) for the perceptual term; null only where its weight is 0."""
+    steps: PositiveInt
+    batch_size: PositiveInt
+    window_frames: Annotated[int, Field(ge=3)]
+    """Frames generated one after another in a step."""
+    start_from_nothing: Fraction
+    """Share of windows that start without past frames, as synthesis does; the others start from real ones."""
+    learning_rate: PositiveFloat
+    decay_from: Fraction
+    """After this share of the steps the rate falls linearly to 0."""
+    save_every: PositiveInt
+    """Steps between two saved states: what a kill can cost."""
+    log_every: PositiveInt
+    """losses.csv has a row, the mean, for each so many steps."""
+    preview_every: PositiveInt
+    precision: Literal["32-true", "bf16-mixed"]
+    """As Lightning Fabric names them; optical flow, warping and losses stay in 32 bits."""
+    seed: NonNegativeInt
+
+
+class TrainPerFrame(Section):
+    enabled: bool
+    """Also train the same generator without the past (parameters, steps and data of `train`), for comparison."""
+
+
+class Synthesize(Section):
+    crf: Annotated[int, Field(ge=0, le=51)]
+    """H.264 quality of the mp4; the frames beside it are lossless."""
+
+
+class Evaluate(Section):
+    stride: PositiveInt
+    """Optical flow stride of the warping error."""
+
+
+class Report(Section):
+    clips: PositiveInt
+    """How many test clips the page shows."""
+    crf: Annotated[int, Field(ge=0, le=51)]
+
+
+SECTIONS: dict[str, type[Section]] = {
+    "clips": Clips,
+    "segmentation_model": SegmentationModel,
+    "segmentation": Segmentation,
+    "instances": Instances,
+    "optical_flow": OpticalFlow,
+    "dataset": Dataset,
+    "train": Train,
+    "train_per_frame": TrainPerFrame,
+    "synthesize": Synthesize,
+    "evaluate": Evaluate,
+    "report": Report,
+}
+
+
+def section_name(cls: type[Section]) -> str:
+    return next(name for name, section in SECTIONS.items() if section is cls)

@@ -1,0 +1,165 @@
+"""What a stage has to do: one job for each source item, clip, split or data set, with the key of its result.
+
+A key holds the keys of the inputs that are used, the stage's parameters, the code it reaches and the computing libraries that this
+code imports, hashes of weights and, where torch computes, device class and threads. Never: worker count, paths, names of clips.
+"""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pipeline import extractors, layout, manifest, params, provenance, scan
+from pipeline.errors import InputError
+from pipeline.journey import STAGES, Stage
+from pipeline.params_file import Params
+from pipeline.sources import items_of
+from pipeline.store import Store, file_sha256, key_of
+
+
+@dataclass(frozen=True)
+class Job:
+    """One call of a stage's function; plain values, so that any worker that sees the folders can compute it."""
+
+    stage: str
+    name: str
+    """The source item, clip or split; `*` for the whole data set."""
+    key: str
+    store: str
+    arguments: dict[str, Any]
+    """By parameter name: absolute folders, and the source item or split."""
+    sections: dict[str, params.Section]
+    made_by: dict[str, Any]
+    """Key, inputs, parameters, libraries, code digest, device: for the attributes of files."""
+    device: str
+    threads: int
+
+
+def plan(stage: Stage, dataset: str, all_params: Params, store: Store) -> list[Job]:
+    """The stage's jobs in the order of its clips. InputError where it cannot run at all."""
+    all_params.require(dataset)
+    planner = {"item": _plan_items, "clip": _plan_clips, "split": _plan_splits, "dataset": _plan_whole}[stage.per]
+    jobs = planner(stage, dataset, all_params, store)
+    names = [job.name for job in jobs]
+    if len(set(names)) < len(names):
+        raise InputError(f"{dataset}: two source items have the same name {next(n for n in names if names.count(n) > 1)!r}: rename one")
+    return jobs
+
+
+def _plan_items(stage: Stage, dataset: str, all_params: Params, store: Store) -> list[Job]:
+    source = all_params.source(dataset)
+    path = getattr(source, "path", None)  # a built-in source has no files
+    files = scan.read(layout.files_table(dataset)) if path else {}
+    items = items_of(source, sorted(files))
+    if not items:
+        raise InputError(f"datasets.{dataset}.source: no {source.kind} in {path} ({layout.files_table(dataset)} lists {len(files)} files)")
+    make = _JobMaker(stage, dataset, all_params, store, f"pipeline.sources.{source.kind}")
+    root = Path(path or ".").expanduser().resolve()
+    return [
+        make(item.name, inputs={"files": [files[f] for f in item.files], "item": item.parameters}, arguments={"item": item, "root": root})
+        for item in items
+    ]
+
+
+def _plan_clips(stage: Stage, dataset: str, all_params: Params, store: Store) -> list[Job]:
+    make = _JobMaker(stage, dataset, all_params, store)
+    clips = manifest.clips(layout.stage(dataset, "clips"), "test" if stage.only_test else None)["clip"]
+    folders = _folders_read(stage, dataset, all_params)
+    keys = {name: manifest.keys(folder) for name, folder in folders.items()}
+    per_clip = {name for name in folders if STAGES[name].per in ("item", "clip")}
+    return [
+        make(
+            clip,
+            inputs={name: keys[name][clip] if name in per_clip else keys[name] for name in folders},
+            arguments={name: (folder / clip if name in per_clip else folder).resolve() for name, folder in folders.items()},
+        )
+        for clip in clips
+    ]
+
+
+def _plan_splits(stage: Stage, dataset: str, all_params: Params, store: Store) -> list[Job]:
+    make = _JobMaker(stage, dataset, all_params, store)
+    folders = _folders_read(stage, dataset, all_params)
+    jobs = []
+    for split in ("train", "test"):
+        used = manifest.clips(layout.stage(dataset, "clips"), split)["clip"].tolist()
+        inputs = {name: _only(manifest.keys(folder), used) for name, folder in folders.items()}
+        jobs.append(make(split, inputs={**inputs, "split": split}, arguments={"split": split, **_resolved(folders)}))
+    return jobs
+
+
+def _plan_whole(stage: Stage, dataset: str, all_params: Params, store: Store) -> list[Job]:
+    """A stage that uses only some clips is not done again when another one comes."""
+    make = _JobMaker(stage, dataset, all_params, store)
+    folders = _folders_read(stage, dataset, all_params)
+    clips = manifest.clips(layout.stage(dataset, "clips"))
+    used = {"all": clips, "train": clips[clips["split"] == "train"], "labelled": clips[clips["labelled"] > 0]}[stage.uses]
+    names = [*used["clip"], *set(used["split"]), manifest.WHOLE]
+    inputs = {name: _only(manifest.keys(folder), names) for name, folder in folders.items()}
+    return [make(manifest.WHOLE, inputs=inputs, arguments=_resolved(folders))]
+
+
+def _folders_read(stage: Stage, dataset: str, all_params: Params) -> dict[str, Path]:
+    return {name: _folder_read(name, dataset, all_params) for name in stage.reads()}
+
+
+def _folder_read(stage_name: str, dataset: str, all_params: Params) -> Path:
+    if stage_name == "segmentation_model":
+        dataset = all_params.section(params.Segmentation, dataset).weights_from
+        all_params.require(dataset)
+    return layout.stage(dataset, stage_name)
+
+
+def _only(keys: dict[str, str], names: Collection[str]) -> dict[str, str]:
+    return {name: key for name, key in keys.items() if name in names}
+
+
+def _resolved(folders: dict[str, Path]) -> dict[str, Path]:
+    return {name: folder.resolve() for name, folder in folders.items()}
+
+
+class _JobMaker:
+    """What all jobs of a stage share, computed once."""
+
+    def __init__(self, stage: Stage, dataset: str, all_params: Params, store: Store, *extra_modules: str) -> None:
+        self.stage, self.store = stage, store
+        self.named = {"dataset_name": dataset} if stage.takes("dataset_name") else {}
+        self.sections = {name: all_params.section(cls, dataset) for name, cls in stage.sections().items()}
+        self.device = all_params.machine.device
+        self.threads = all_params.machine.threads if stage.per == "dataset" else 1
+        self.shared = self._shared(*extra_modules)
+
+    def _shared(self, *extra_modules: str) -> dict[str, Any]:
+        backends = [extractors.module_of(section) for section in self.sections.values() if isinstance(section, params.Backend)]
+        modules = provenance.reached_modules(self.stage.module, *backends, *extra_modules)
+        libraries = provenance.library_versions(modules)
+        return {
+            "format": layout.VERSION,
+            "stage": self.stage.name,
+            "parameters": {name: _with_hashes(section.model_dump()) for name, section in self.sections.items()},
+            "code": provenance.code_digest(modules),
+            "libraries": libraries,
+            **self.named,
+            **({"device": self.device, "threads": self.threads} if "torch" in libraries else {}),
+        }
+
+    def __call__(self, name: str, inputs: dict[str, Any], arguments: dict[str, Any]) -> Job:
+        parts = {**self.shared, "inputs": inputs}
+        key = key_of(parts)
+        made_by = {"key": key, **parts}
+        return Job(self.stage.name, name, key, str(self.store.root), {**arguments, **self.named}, self.sections, made_by, self.device, self.threads)
+
+
+def _with_hashes(values: dict[str, Any]) -> dict[str, Any]:
+    """Weights count by their content: a path under a name that ends in `weights` becomes the file's sha256."""
+    return {name: _with_hash(name, value) for name, value in values.items()}
+
+
+def _with_hash(name: str, value: Any) -> Any:
+    if isinstance(value, dict):
+        return _with_hashes(value)
+    if not (name.endswith("weights") and isinstance(value, str)):
+        return value
+    if not Path(value).is_file():
+        raise InputError(f"{name}: {value} is no file: give the path of the weights, or null")
+    return file_sha256(Path(value))

@@ -1,0 +1,51 @@
+"""How far a stage is: a bar on a terminal, a line every few seconds elsewhere."""
+
+import sys
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import TypeVar
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+SECONDS_BETWEEN_LINES = 10.0
+
+T = TypeVar("T")
+
+
+class Bar:
+    """Counts finished parts; `note` is shown beside the count."""
+
+    def __init__(self, name: str, total: int) -> None:
+        self.name, self.total, self.done = name, total, 0
+        self._start = self._last_line = time.monotonic()
+        self._live = sys.stderr.isatty()
+        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn(), TextColumn("{task.fields[note]}"))
+        self._bar = Progress(*columns, console=Console(stderr=True), disable=not self._live)
+        self._task = self._bar.add_task(name, total=total, note="")
+
+    def advance(self, note: str) -> None:
+        self.done += 1
+        self._bar.update(self._task, advance=1, note=note)
+        now = time.monotonic()
+        if not self._live and (now - self._last_line > SECONDS_BETWEEN_LINES):
+            self._last_line = now
+            rate = self.done / (now - self._start)
+            left = (self.total - self.done) / rate
+            print(f"{self.name}: {self.done}/{self.total}, {rate:.2f}/s, {left:.0f} s left, {note}", file=sys.stderr, flush=True)
+
+
+@contextmanager
+def bar(name: str, total: int) -> Iterator[Bar]:
+    shown = Bar(name, total)
+    with shown._bar:
+        yield shown
+
+
+def track(parts: Iterable[T], name: str, total: int) -> Iterator[T]:
+    """Yields the parts and shows how many are done."""
+    with bar(name, total) as shown:
+        for part in parts:
+            yield part
+            shown.advance("")

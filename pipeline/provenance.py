@@ -1,0 +1,112 @@
+"""What made a result: the code that a stage reaches, and the libraries that this code computes with.
+
+Comments, docstrings and formatting do not count: the digest is taken over syntax trees. What a module imports anywhere,
+also inside a function, is reached; back-ends, loaded by name, are handed in by the caller.
+"""
+
+import ast
+from functools import lru_cache
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from pipeline.store import file_sha256, key_of
+
+ROOT = Path(__file__).parents[1]
+OWN_PACKAGES = ("pipeline", "models")
+
+# Where, how, progress; and how files are written, whose version is layout.VERSION. An edit there must not cost a training.
+MACHINERY = frozenset(
+    f"pipeline.{name}"
+    for name in (
+        *("arrays", "checkpoint", "errors", "index", "journey", "layout", "manifest", "params", "params_file", "plan", "progress"),
+        *("provenance", "runner", "scan", "store"),
+    )
+)
+
+COMPUTING = {
+    **{name: name for name in ("av", "numpy", "torch", "torchvision", "scipy", "ptlflow", "detectron2", "densepose", "onnxruntime")},
+    **{"cv2": "opencv-python", "skimage": "scikit-image", "PIL": "pillow"},
+}
+"""Libraries that results depend on, and their names on the package index."""
+
+
+def reached_modules(*roots: str) -> list[str]:
+    """Own modules that the given ones import, directly or not, without the machinery; sorted."""
+    seen: set[str] = set()
+    todo = list(roots)
+    while todo:
+        module = todo.pop()
+        if module not in seen:
+            seen.add(module)
+            todo += [name for name in _imports(module) if name.split(".")[0] in OWN_PACKAGES and name not in MACHINERY]
+    return sorted(seen - MACHINERY)
+
+
+def code_digest(modules: list[str]) -> str:
+    """Equal for modules that differ only in comments, docstrings and formatting."""
+    code = {module: ast.dump(_without_docstrings(_tree(module))) for module in modules}
+    return key_of({**code, **{str(file.relative_to(ROOT)): file_sha256(file) for module in modules for file in data_files(module)}})
+
+
+def data_files(module: str) -> list[Path]:
+    """What belongs to a module beside its code: files with its name and another ending (a page's template)."""
+    path = module_file(module)
+    assert path is not None, module
+    return sorted(file for file in path.parent.glob(f"{path.stem}.*") if file.suffix != ".py")
+
+
+def library_versions(modules: list[str]) -> dict[str, str]:
+    """Version of each computing library that the modules import, by its name on the package index."""
+    imported = {name.split(".")[0] for module in modules for name in _imports(module)}
+    return {COMPUTING[name]: _version(COMPUTING[name]) for name in sorted(imported & COMPUTING.keys())}
+
+
+def _version(library: str) -> str:
+    try:
+        return version(library)
+    except PackageNotFoundError:
+        return "not installed"  # the back-end that needs it says so
+
+
+def module_file(module: str) -> Path | None:
+    """The source file of a module of ours (without importing it); None for a name inside a module."""
+    path = ROOT.joinpath(*module.split("."))
+    candidates = (path.with_suffix(".py"), path / "__init__.py")
+    return next((file for file in candidates if file.is_file()), None)
+
+
+@lru_cache(maxsize=None)
+def _tree(module: str) -> ast.Module:
+    path = module_file(module)
+    assert path is not None, module
+    return ast.parse(path.read_text())
+
+
+@lru_cache(maxsize=None)
+def _imports(module: str) -> frozenset[str]:
+    names: set[str] = set()
+    for node in ast.walk(_tree(module)):
+        if isinstance(node, ast.Import):
+            names.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names.update(_imported_from(node.module, [alias.name for alias in node.names]))
+    return frozenset(names)
+
+
+def _imported_from(module: str, names: list[str]) -> set[str]:
+    """`from pipeline import arrays` reaches pipeline.arrays; `from pipeline.arrays import reading` reaches pipeline.arrays."""
+    if module.split(".")[0] not in OWN_PACKAGES:
+        return {module}
+    below = {f"{module}.{name}" for name in names if module_file(f"{module}.{name}") is not None}
+    return below | {module}
+
+
+def _without_docstrings(tree: ast.Module) -> ast.Module:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+            node.body = [statement for statement in node.body if not _is_text(statement)]
+    return tree
+
+
+def _is_text(statement: ast.stmt) -> bool:
+    return isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant) and isinstance(statement.value.value, str)

@@ -1,0 +1,222 @@
+"""One stage of one data set: plan its jobs, look each up in the store, compute the misses, publish all.
+
+`run` needs neither Prefect nor DVC; `map_jobs` says where jobs are computed (here: in worker processes of this machine).
+"""
+
+import json
+import os
+import platform
+import shutil
+import time
+import traceback
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import nullcontext
+from dataclasses import dataclass
+from multiprocessing import get_context
+from pathlib import Path
+from threading import Thread
+from typing import Any
+
+import pandas as pd
+
+from pipeline import layout, manifest, progress
+from pipeline.errors import InputError
+from pipeline.journey import STAGES, Stage
+from pipeline.params_file import load
+from pipeline.plan import Job, plan
+from pipeline.store import Store, key_of
+
+LOCK_WAIT_SECONDS = 60.0
+"""More than a killed run takes to end."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    name: str
+    state: str
+    """computed, reused or failed"""
+    problem: str = ""
+    """One sentence where failed."""
+    trace: str = ""
+    """Set where the failure is no bad input."""
+
+
+@dataclass(frozen=True)
+class Summary:
+    stage: str
+    dataset: str
+    computed: int
+    reused: int
+    failed: list[Outcome]
+    seconds: float
+
+    def __str__(self) -> str:
+        return f"{self.stage}@{self.dataset}: {self.computed} computed, {self.reused} reused, {len(self.failed)} failed in {self.seconds:.1f} s"
+
+
+MapJobs = Callable[[list[Job]], Iterable[Outcome]]
+
+
+def run(stage_name: str, dataset: str, map_jobs: MapJobs | None = None) -> Summary:
+    """Leaves the stage's output folder complete, or (if any job failed) absent; finished jobs stay in the store.
+
+    Raises InputError for what makes the whole stage impossible, before any work.
+    """
+    start = time.monotonic()
+    stage, store, all_params = STAGES[stage_name], Store(layout.store()), load(layout.PARAMS)
+    store.sweep()
+    folder = layout.stage(dataset, stage_name)
+    try:
+        with store.only_one(f"output {folder.resolve()}", LOCK_WAIT_SECONDS):
+            jobs = plan(stage, dataset, all_params, store)
+            misses = [job for job in jobs if not store.has(job.key)]
+            outcomes = _compute_all(misses, f"{stage_name}@{dataset}", map_jobs or local(all_params.machine.workers), len(jobs) - len(misses))
+            failed = [outcome for outcome in outcomes if outcome.state == "failed"]
+            shutil.rmtree(folder, ignore_errors=True)
+            if not failed:
+                publish(stage, jobs, store, folder)
+    except TimeoutError as error:
+        raise InputError(f"{error}: wait for that run to end, or cancel it") from None
+    computed = sum(outcome.state == "computed" for outcome in outcomes)
+    summary = Summary(stage_name, dataset, computed, len(jobs) - computed - len(failed), failed, time.monotonic() - start)
+    _log_run(summary)
+    return summary
+
+
+def compute(job: Job) -> Outcome:
+    """Computes one job into the store. Callable anywhere that sees the folders; never raises for what a job did."""
+    store = Store(Path(job.store))
+    resumable = STAGES[job.stage].takes("work")
+    try:
+        with store.only_one(job.key, LOCK_WAIT_SECONDS) if resumable else nullcontext():
+            if store.has(job.key):
+                return Outcome(job.name, "reused")
+            _settle_threads(job)
+            with store.writing(job.key) as out:
+                _call(job, out, store)
+    except InputError as error:
+        return Outcome(job.name, "failed", str(error))
+    except Exception as error:
+        return Outcome(job.name, "failed", f"{type(error).__name__}: {error}", traceback.format_exc())
+    return Outcome(job.name, "computed")
+
+
+def local(workers: int) -> MapJobs:
+    """Jobs in worker processes of this machine; a single one in this process."""
+
+    def map_jobs(jobs: list[Job]) -> Iterator[Outcome]:
+        if len(jobs) == 1 or workers == 1:
+            yield from map(compute, jobs)
+            return
+        with worker_pool(min(workers, len(jobs))) as pool:
+            futures = {pool.submit(compute, job): job for job in jobs}
+            try:
+                lost = []
+                for future in as_completed(futures):
+                    if isinstance(future.exception(), BrokenProcessPool):
+                        lost.append(futures[future])
+                    else:
+                        yield future.result()
+            except BaseException:
+                pool.shutdown(wait=False, cancel_futures=True)
+                raise
+        yield from map(alone, lost)
+
+    return map_jobs
+
+
+def alone(job: Job) -> Outcome:
+    """In a process of its own: shows which job kills its worker, and lets the others go on."""
+    try:
+        with worker_pool(1) as pool:
+            return pool.submit(compute, job).result()
+    except BrokenProcessPool:
+        return Outcome(job.name, "failed", "its worker process was killed (out of memory?)", "no traceback: the process was killed")
+
+
+def worker_pool(workers: int) -> ProcessPoolExecutor:
+    """Processes that end with this one, however it ends."""
+    return ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=end_with_parent, initargs=(os.getpid(),))
+
+
+def end_with_parent(parent: int) -> None:
+    """Ends this process soon after its parent, even one that was killed: nothing goes on unseen."""
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(0.5)
+        os._exit(1)
+
+    Thread(target=watch, daemon=True).start()
+
+
+def publish(stage: Stage, jobs: list[Job], store: Store, folder: Path) -> None:
+    """Links every job's entry into the stage's output folder and writes its manifest."""
+    for job in jobs:
+        store.link(job.key, folder / job.name if stage.per == "clip" else folder)
+        if stage.per == "item":
+            layout.clips_table(folder).unlink()
+    manifest.write(folder, _clip_rows(jobs, store) if stage.per == "item" else _rows(jobs))
+
+
+def _rows(jobs: list[Job]) -> pd.DataFrame:
+    return pd.DataFrame([(job.name, job.key) for job in jobs], columns=["clip", "key"])
+
+
+def _clip_rows(jobs: list[Job], store: Store) -> pd.DataFrame:
+    """An item gives several clips; the key of each follows from the item's."""
+    tables = []
+    for job in jobs:
+        clips = pd.read_csv(layout.clips_table(store.path(job.key)), dtype={"clip": str, "sequence": str})
+        clips.insert(1, "key", [key_of({"item": job.key, "clip": clip}) for clip in clips["clip"]])
+        clips.insert(2, "item_key", job.key)
+        tables.append(clips)
+    return pd.concat(tables, ignore_index=True)
+
+
+def _call(job: Job, out: Path, store: Store) -> None:
+    stage = STAGES[job.stage]
+    offered: dict[str, Callable[[], Any]] = {
+        "out": lambda: out,
+        "work": lambda: store.work(job.key),
+        "made_by": lambda: job.made_by,
+        "device": lambda: job.device,
+    }
+    extra = {name: value() for name, value in offered.items() if stage.takes(name)}
+    stage.load()(**job.arguments, **job.sections, **extra)
+
+
+def _settle_threads(job: Job) -> None:
+    """Equal thread counts give equal bytes; several workers with a thread each do not fight for the cores."""
+    if "opencv-python" in job.made_by["libraries"]:
+        import cv2
+
+        cv2.setNumThreads(job.threads)
+    if "torch" in job.made_by["libraries"]:
+        import torch
+
+        torch.set_num_threads(job.threads)
+        torch.use_deterministic_algorithms(job.device == "cpu")
+
+
+def _compute_all(misses: list[Job], name: str, map_jobs: MapJobs, reused: int) -> list[Outcome]:
+    outcomes: list[Outcome] = []
+    with progress.bar(name, len(misses)) as bar:
+        for outcome in map_jobs(misses) if misses else []:
+            outcomes.append(outcome)
+            failed = sum(o.state == "failed" for o in outcomes)
+            bar.advance(f"{reused} reused, {failed} failed")
+    return outcomes
+
+
+def _log_run(summary: Summary) -> None:
+    """Host, date and rates go where nothing is compared."""
+    folder = layout.RUNS / f"{time.strftime('%Y%m%d-%H%M%S')}-{summary.stage}-{summary.dataset}-{os.getpid()}"
+    folder.mkdir(parents=True, exist_ok=True)
+    facts = {"host": platform.node(), "seconds": summary.seconds, "computed": summary.computed, "reused": summary.reused}
+    (folder / "run.json").write_text(json.dumps({**facts, "failed": {o.name: o.problem for o in summary.failed}}, indent=1))
+    for outcome in summary.failed:
+        if outcome.trace:
+            (folder / f"{outcome.name.replace('*', 'all')}.traceback.txt").write_text(outcome.trace)

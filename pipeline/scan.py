@@ -1,0 +1,64 @@
+"""Raw folder -> data/<dataset>.files.csv: path, bytes and sha256 of each file.
+
+Only new or changed files (by size and time) are read again, so a scan of many files costs their stat calls. DVC watches the
+table instead of the raw folder.
+"""
+
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pandas as pd
+
+from pipeline import layout
+from pipeline.errors import InputError
+from pipeline.store import file_sha256
+
+
+def run(dataset: str, root: Path | None) -> pd.DataFrame:
+    """Writes the table of all files below `root` (none for a built-in source) and returns it."""
+    if root is not None and not root.is_dir():
+        raise InputError(f"datasets.{dataset}.source.path: {root} is no folder")
+    known = _remembered(dataset)
+    seen = {path: stat for path, stat in _files(root)} if root else {}
+    remembered = {p: [s.st_size, s.st_mtime_ns, _sha256(p, s, root, known)] for p, s in sorted(seen.items()) if root}
+    rows = [(path, size, sha256) for path, (size, _, sha256) in remembered.items()]
+    table = pd.DataFrame(rows, columns=["path", "bytes", "sha256"])
+    layout.DATA.mkdir(exist_ok=True)
+    table.to_csv(layout.files_table(dataset), index=False, lineterminator="\n")
+    if root:
+        _memory(dataset).parent.mkdir(parents=True, exist_ok=True)
+        _memory(dataset).write_text(json.dumps(remembered))
+    return table
+
+
+def read(path: Path) -> dict[str, str]:
+    """Relative path -> sha256."""
+    if not path.is_file():
+        raise InputError(f"{path} is missing: run `python -m pipeline scan {path.name.removesuffix('.files.csv')}`")
+    table = pd.read_csv(path, dtype=str, keep_default_na=False)
+    return dict(zip(table["path"], table["sha256"], strict=True))
+
+
+def _files(root: Path) -> Iterator[tuple[str, os.stat_result]]:
+    for folder, subfolders, names in os.walk(root, followlinks=True):
+        subfolders[:] = [name for name in subfolders if not name.startswith(".")]
+        for name in names:
+            if not name.startswith("."):
+                path = Path(folder) / name
+                yield path.relative_to(root).as_posix(), path.stat()
+
+
+def _sha256(path: str, stat: os.stat_result, root: Path, known: dict[str, list[object]]) -> str:
+    size, mtime_ns, sha256 = known.get(path, [None, None, ""])
+    return str(sha256) if (size, mtime_ns) == (stat.st_size, stat.st_mtime_ns) else file_sha256(root / path)
+
+
+def _memory(dataset: str) -> Path:
+    return layout.store() / "scans" / f"{dataset}.json"
+
+
+def _remembered(dataset: str) -> dict[str, list[object]]:
+    path = _memory(dataset)
+    return json.loads(path.read_text()) if path.is_file() else {}

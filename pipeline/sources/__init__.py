@@ -1,0 +1,73 @@
+"""Sources: how Cityscapes, a folder of videos, ... become footage. One file each, named by `source.kind`.
+
+A source module has
+    items(source, files) -> list[Item]      what there is, from the file names of the scan alone
+    open_item(item, root) -> Footage        its frames, read one by one
+Everything that decides an item's content stands in `Item.files` and `Item.parameters`: they make its key.
+"""
+
+import importlib
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import Bool, Float32, UInt8, UInt16
+
+from pipeline import params
+from pipeline.errors import InputError
+from pipeline.palettes import Palette
+
+
+@dataclass(frozen=True)
+class Item:
+    """What is decoded in one go: a video, a folder of images, a rendered clip."""
+
+    name: str
+    """Letters, digits, `-`, `_` and `.`: it begins the names of its clips."""
+    kind: str
+    files: tuple[str, ...]
+    """Below the source's path."""
+    parameters: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class SourceFrame:
+    """A frame in the source's own size, and what truth there is about it."""
+
+    rgb: UInt8[np.ndarray, "h w 3"]
+    label: UInt8[np.ndarray, "h w"] | None = None
+    instance: UInt16[np.ndarray, "h w"] | None = None
+    optical_flow: dict[int, Float32[np.ndarray, "h w 2"]] = field(default_factory=dict)
+    """By stride k: pixels (dx, dy) to the frame k earlier."""
+    visible: dict[int, Bool[np.ndarray, "h w"]] = field(default_factory=dict)
+    """By stride k: whether the point is seen in that frame."""
+
+
+@dataclass(frozen=True)
+class Footage:
+    frames: Iterator[SourceFrame]
+    num_frames: int
+    test_from: int
+    """Frames from this one on are for testing: 0 = all, num_frames = none."""
+    frames_per_second: str
+    """A fraction such as 30000/1001."""
+    palette: Palette | None
+    """None where there are no labels."""
+
+
+def items_of(source: params.Source, files: list[str]) -> list[Item]:
+    return importlib.import_module(f"pipeline.sources.{source.kind}").items(source, files)  # type: ignore[no-any-return]
+
+
+def open_item(item: Item, root: Path) -> Footage:
+    return importlib.import_module(f"pipeline.sources.{item.kind}").open_item(item, root)  # type: ignore[no-any-return]
+
+
+def item_name(path: str) -> str:
+    """A file or folder name as the beginning of clip names."""
+    name = "".join(c if c.isalnum() or c in "-_." else "_" for c in path.replace("/", "-"))
+    if not name.strip("._-"):
+        raise InputError(f"{path!r}: no letter or digit in its name to call its clips by")
+    return name.lstrip(".-")

@@ -1,0 +1,95 @@
+"""Looking after the store: its size, damaged entries, what no output refers to, and results that came another way."""
+
+import logging
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from zipfile import BadZipFile, ZipFile
+
+import pandas as pd
+
+from pipeline import layout, manifest
+from pipeline.journey import STAGES
+from pipeline.store import Store
+
+logger = logging.getLogger(__name__)
+
+
+def show_size() -> None:
+    store = Store(layout.store())
+    keys = list(store.keys())
+    size = sum(file.stat().st_size for key in keys for file in store.path(key).rglob("*") if file.is_file())
+    print(f"{store.root}: {len(keys)} results, {size / 1e6:.1f} MB (shared with the outputs and DVC's cache by hard links)")
+
+
+def verify() -> None:
+    """Removes entries with a damaged array file, so that the next run makes them again."""
+    store = Store(layout.store())
+    damaged = [key for key in store.keys() if any(not _sound(file) for file in store.path(key).rglob("*.zip"))]
+    for key in damaged:
+        store.remove(key)
+    print(f"{len(damaged)} damaged results removed" + (": delete their outputs under data/ and run `dvc repro` again" if damaged else ""))
+
+
+def prune() -> None:
+    """Removes results that no output in this checkout refers to, and all unfinished state."""
+    store = Store(layout.store())
+    wanted = set(_referred())
+    gone = [key for key in store.keys() if key not in wanted]
+    for key in gone:
+        store.remove(key)
+    shutil.rmtree(store.root / "work", ignore_errors=True)
+    print(f"{len(gone)} results removed, {len(wanted)} kept")
+
+
+def adopt(dataset: str) -> None:
+    """Links outputs that DVC fetched (`dvc pull`, its run cache) into an empty store, so that they need not be computed again."""
+    store = Store(layout.store())
+    for stage in STAGES.values():
+        folder = layout.stage(dataset, stage.name)
+        if layout.manifest(folder).is_file():
+            rows = manifest.read(folder)
+            if stage.per == "item":
+                _adopt_items(store, folder, rows)
+            elif stage.per == "clip" or len(rows) == 1:
+                for clip, key in zip(rows["clip"], rows["key"], strict=True):
+                    _adopt(store, key, folder / clip if stage.per == "clip" else folder)
+
+
+def _adopt(store: Store, key: str, folder: Path) -> None:
+    if not store.has(key) and folder.is_dir():
+        with store.writing(key) as entry:
+            for file in folder.rglob("*"):
+                if file.is_file() and file != layout.manifest(folder):
+                    _link(file, entry / file.relative_to(folder))
+
+
+def _adopt_items(store: Store, folder: Path, rows: pd.DataFrame) -> None:
+    for item_key, clips in rows.groupby("item_key", sort=False):
+        if not store.has(str(item_key)):
+            with store.writing(str(item_key)) as entry:
+                for file in (file for clip in clips["clip"] for file in (folder / clip).rglob("*") if file.is_file()):
+                    _link(file, entry / file.relative_to(folder))
+                clips.drop(columns=["key", "item_key"]).to_csv(layout.clips_table(entry), index=False)
+
+
+def _link(file: Path, destination: Path) -> None:
+    destination.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        destination.hardlink_to(file)
+    except OSError:
+        shutil.copyfile(file, destination)
+
+
+def _referred() -> Iterator[str]:
+    for path in [*layout.DATA.glob("*/*/manifest.csv"), *Path("reports").glob("*/manifest.csv")]:
+        rows = manifest.read(path.parent)
+        yield from rows["item_key"] if "item_key" in rows else rows["key"]
+
+
+def _sound(file: Path) -> bool:
+    try:
+        with ZipFile(file) as archive:
+            return archive.testzip() is None
+    except (BadZipFile, OSError):
+        return False

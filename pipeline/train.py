@@ -1,0 +1,164 @@
+"""dataset -> networks, losses.csv, previews: the training of vid2vid, and of the same generator without the past.
+
+Stopped anywhere and started again, it goes on from its last saved state with the windows it would have seen.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import torch
+import torchvision
+from lightning.fabric import Fabric
+from torch.utils.data import DataLoader
+
+from models.discriminator import Discriminator
+from models.losses import total
+from models.vgg import VggFeatures
+from models.video_generator import VideoGenerator
+from pipeline import arrays, layout, palettes, params, pictures, progress
+from pipeline.checkpoint import TrainingState, save_generator
+from pipeline.errors import InputError
+from pipeline.index import read_index
+from pipeline.objective import Networks, discriminator_side, generate, generator_side, judge
+from pipeline.palettes import Palette
+from pipeline.windows import Batch, Folders, Windows
+
+LOADER_WORKERS = {"cpu": 0, "cuda": 4}
+
+
+def run(
+    clips: Path,
+    segmentation: Path,
+    instances: Path,
+    optical_flow: Path,
+    dataset: Path,
+    out: Path,
+    work: Path,
+    p: params.Train,
+    device: str,
+) -> None:
+    _train(Folders(clips, segmentation, instances, optical_flow), dataset, out, work, p, device, each_alone=False)
+
+
+def run_per_frame(
+    clips: Path,
+    segmentation: Path,
+    instances: Path,
+    optical_flow: Path,
+    dataset: Path,
+    out: Path,
+    work: Path,
+    p: params.Train,
+    per_frame: params.TrainPerFrame,
+    device: str,
+) -> None:
+    """Same parameters, steps and data, but each frame is made from its own maps alone: shows what the past is worth."""
+    if per_frame.enabled:
+        _train(Folders(clips, segmentation, instances, optical_flow), dataset, out, work, p, device, each_alone=True)
+
+
+def _train(folders: Folders, dataset: Path, out: Path, work: Path, p: params.Train, device: str, *, each_alone: bool) -> None:
+    index = read_index(dataset, "train")
+    palette = _palette(folders, index["clip"].iloc[0])
+    windows = Windows(
+        folders,
+        index,
+        palette,
+        frames=p.window_frames,
+        past_frames=p.generator.past_frames,
+        batch_size=p.batch_size,
+        start_from_nothing=p.start_from_nothing,
+        seed=p.seed,
+    )
+    fabric = Fabric(accelerator=device, devices=1, precision=p.precision)
+    arguments = _generator_arguments(p, palette, each_alone)
+    networks = _networks(p, arguments, palette, fabric.device)
+    optimizers = {name: torch.optim.Adam(net.parameters(), betas=(0.5, 0.999)) for name, net in networks.trained().items()}
+    state = TrainingState.resumed(work, networks.trained(), optimizers)
+    weights = p.weights.model_dump()
+
+    for step, batch in progress.track(_batches(windows, state.step + 1, p.steps, fabric.device), "train", p.steps - state.step):
+        _set_learning_rate(optimizers, p.learning_rate * learning_rate_factor(step, p.steps, p.decay_from))
+
+        with fabric.autocast():
+            fake = generate(networks.generator, batch, each_alone)
+            judged = judge(networks, batch, fake, each_alone)
+            g_terms = generator_side(networks, judged, batch, fake, p.gan)
+        _update(fabric, [optimizers["generator"]], total(g_terms, weights))
+
+        with fabric.autocast():
+            d_terms = discriminator_side(judged, p.gan)
+        _update(fabric, [optimizers[f"{name}_discriminator"] for name in judged], total(d_terms, weights))
+
+        state.log(step, {**g_terms, **d_terms}, p.log_every)
+        if step % p.preview_every == 0 or step == p.steps:
+            pictures.save_preview(layout.preview(work, step), batch, fake, palette)
+        if step % p.save_every == 0 or step == p.steps:
+            state.save()
+
+    save_generator(layout.networks(out), networks.generator, arguments, palette, each_alone)
+    state.write_losses(layout.losses(out))
+    layout.previews(work).rename(layout.previews(out))
+
+
+def learning_rate_factor(step: int, steps: int, decay_from: float) -> float:
+    """1, then linearly down; the last step still moves."""
+    return min(1.0, (steps - step + 1) / (1 + steps * (1 - decay_from)))
+
+
+def _set_learning_rate(optimizers: dict[str, torch.optim.Optimizer], rate: float) -> None:
+    for optimizer in optimizers.values():
+        optimizer.param_groups[0]["lr"] = rate
+
+
+def _update(fabric: Fabric, optimizers: list[torch.optim.Optimizer], loss: torch.Tensor) -> None:
+    for optimizer in optimizers:
+        optimizer.zero_grad(set_to_none=True)
+    fabric.backward(loss)
+    for optimizer in optimizers:
+        optimizer.step()
+
+
+def _batches(windows: Windows, first: int, last: int, device: torch.device) -> Iterator[tuple[int, Batch]]:
+    steps = range(first, last + 1)
+    loader = DataLoader(windows, sampler=steps, batch_size=None, num_workers=LOADER_WORKERS[device.type], pin_memory=device.type == "cuda")
+    for step, batch in zip(steps, loader, strict=True):
+        yield step, batch.to(device)
+
+
+def _palette(folders: Folders, clip: str) -> Palette:
+    labels = arrays.reading(layout.arrays(folders.segmentation / clip, "segmentation"))
+    return palettes.from_attributes(labels.attributes["palette"])
+
+
+def _generator_arguments(p: params.Train, palette: Palette, each_alone: bool) -> dict[str, Any]:
+    if p.generator.foreground and not palette.foreground:
+        raise InputError(f"train.generator.foreground is true, but palette {palette.name} marks no class as foreground")
+    arguments = {**p.generator.model_dump(), "map_channels": palette.num_labels + 1}
+    return {**arguments, "warping": False} if each_alone else arguments
+
+
+def _networks(p: params.Train, generator_arguments: dict[str, Any], palette: Palette, device: torch.device) -> Networks:
+    torch.manual_seed(p.seed)
+    norm = p.generator.norm
+    networks = Networks(
+        VideoGenerator(**generator_arguments),
+        Discriminator(channels=palette.num_labels + 1 + 3, norm=norm, **p.image_discriminator.model_dump()),
+        Discriminator(channels=3 * 3 + 2 * 2, norm=norm, **p.video_discriminator.model_dump()),
+        _vgg(p),
+    )
+    for network in (*networks.trained().values(), networks.vgg):
+        if network is not None:
+            network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return networks
+
+
+def _vgg(p: params.Train) -> VggFeatures | None:
+    if p.weights.perceptual == 0:
+        return None
+    if p.vgg_weights is None:
+        raise InputError("train.weights.perceptual is not 0, but train.vgg_weights names no file")
+    network = torchvision.models.vgg19(weights=None)
+    network.load_state_dict(torch.load(p.vgg_weights, map_location="cpu", weights_only=True))
+    return VggFeatures(network.features)

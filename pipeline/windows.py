@@ -1,0 +1,116 @@
+"""Training windows: which frames step n sees, read from the clips' files.
+
+Every window is a function of (seed, step) alone, so a training that goes on after a kill sees what it would have seen.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from pipeline import arrays, layout
+from pipeline.errors import InputError
+from pipeline.palettes import Palette
+from pipeline.tensors import foreground_of, frames_to_tensor, maps_to_tensor, optical_flow_to_tensor
+
+
+@dataclass(frozen=True)
+class Folders:
+    clips: Path
+    segmentation: Path
+    instances: Path
+    optical_flow: Path
+
+
+@dataclass
+class Batch:
+    """`t` generated frames and the `past` ones before them."""
+
+    maps: Float[Tensor, "b past_and_t c h w"]
+    foreground: Float[Tensor, "b past_and_t 1 h w"] | None
+    past: Float[Tensor, "b past 3 h w"] | None
+    """Real frames in [-1, 1]; None: the video starts with this window."""
+    real: Float[Tensor, "b t 3 h w"]
+    optical_flow: Float[Tensor, "b t 2 h w"]
+    """Pixels, to the frame before."""
+    confidence: Float[Tensor, "b t 1 h w"]
+    """1 or 0; 0 in the first frame of a window that starts from nothing."""
+
+    def to(self, device: torch.device) -> "Batch":
+        moved = {name: None if x is None else x.to(device, non_blocking=True) for name, x in vars(self).items()}
+        return Batch(**moved)
+
+    def pin_memory(self) -> "Batch":
+        return Batch(**{name: None if x is None else x.pin_memory() for name, x in vars(self).items()})
+
+
+class Windows(Dataset[Batch]):
+    """`windows[step]` is the whole batch of a step."""
+
+    def __init__(
+        self,
+        folders: Folders,
+        index: pd.DataFrame,
+        palette: Palette,
+        *,
+        frames: int,
+        past_frames: int,
+        batch_size: int,
+        start_from_nothing: float,
+        seed: int,
+    ) -> None:
+        """`index` has the clips to draw from, each frame being as likely as any other to begin a window."""
+        self.folders, self.palette = folders, palette
+        self.frames, self.past_frames, self.batch_size = frames, past_frames, batch_size
+        self.start_from_nothing, self.seed = start_from_nothing, seed
+        self.clips: list[str] = index["clip"].tolist()
+        self.starts = index["num_frames"].to_numpy() - frames - past_frames + 1
+        if len(self.clips) == 0 or self.starts.min() < 1:
+            shortest = index["num_frames"].min() if len(index) else 0
+            raise InputError(
+                f"train.window_frames {frames} and generator.past_frames {past_frames} do not fit into the training clips: "
+                f"there are {len(index)}, the shortest with {shortest} frames"
+            )
+
+    def __getitem__(self, step: int) -> Batch:
+        random = np.random.Generator(np.random.Philox(key=[self.seed, step]))
+        from_nothing = random.random() < self.start_from_nothing
+        positions = random.integers(self.starts.sum(), size=self.batch_size)
+        parts = [self._window(*self._clip_and_start(position), from_nothing) for position in positions]
+        joined = {name: None if values is None else torch.stack([vars(part)[name] for part in parts]) for name, values in vars(parts[0]).items()}
+        return Batch(**joined)
+
+    def _clip_and_start(self, position: int) -> tuple[str, int]:
+        ends = self.starts.cumsum()
+        number = int(np.searchsorted(ends, position, side="right"))
+        return self.clips[number], int(position - (ends[number] - self.starts[number]))
+
+    def _window(self, clip: str, start: int, from_nothing: bool) -> Batch:
+        """One window without the batch axis; its first frame is `start` + past_frames."""
+        first, end = start + self.past_frames, start + self.past_frames + self.frames
+        shown = np.maximum(np.arange(start, end), first if from_nothing else 0)  # before a video, its first frame's maps are repeated
+        read = {name: arrays.reading(layout.arrays(folder / clip, name)) for name, folder in self._files().items()}
+        offset = int(shown[0])
+        label = np.asarray(read["segmentation"]["label"][offset:end])[shown - offset]
+        instance = np.asarray(read["instances"]["instance"][offset:end])[shown - offset]
+        maps = maps_to_tensor(label, instance, self.palette)
+        rgb = frames_to_tensor(np.asarray(read["frames"]["rgb"][offset:end]))
+        moved = read["optical_flow"]
+        optical_flow, confidence = optical_flow_to_tensor(np.asarray(moved["optical_flow_1"][first:end]), np.asarray(moved["confidence_1"][first:end]))
+        if from_nothing:
+            confidence[0] = 0
+        past = None if from_nothing else rgb[: self.past_frames]
+        return Batch(maps, foreground_of(maps, self.palette), past, rgb[first - offset :], optical_flow, confidence)
+
+    def _files(self) -> dict[str, Path]:
+        return {
+            "frames": self.folders.clips,
+            "segmentation": self.folders.segmentation,
+            "instances": self.folders.instances,
+            "optical_flow": self.folders.optical_flow,
+        }

@@ -1,0 +1,113 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from pipeline import params
+from pipeline.errors import InputError
+from pipeline.sources.frames import items, open_item
+
+
+def source(**changes: object) -> params.Frames:
+    values = {
+        "kind": "frames",
+        "path": ".",
+        "frames": "images",
+        "labels": "labels",
+        "labels_cover": "all",
+        "palette": "camvid",
+        "test_sequences": [],
+        "test_frames": 1,
+        "frames_per_second": 15,
+    }
+    return params.Frames(**{**values, **changes})
+
+
+def write_images(root: Path, folder: str, count: int, value: int = 3, size: tuple[int, int] = (8, 6), mode: str = "RGB") -> None:
+    (root / folder).mkdir(parents=True, exist_ok=True)
+    for n in range(count):
+        Image.new(mode, size, (n * 10,) * 3 if mode == "RGB" else value).save(root / folder / f"{n:03d}.png")
+
+
+def listed(root: Path) -> list[str]:
+    return sorted(p.relative_to(root).as_posix() for p in root.rglob("*") if p.is_file())
+
+
+def test_a_folder_is_a_sequence_and_labels_are_matched_by_name(tmp_path):
+    write_images(tmp_path, "images", 4)
+    write_images(tmp_path, "labels", 4, value=11, mode="L")
+    (item,) = items(source(), listed(tmp_path))
+    footage = open_item(item, tmp_path)
+    frames = list(footage.frames)
+    assert (item.name, footage.num_frames, footage.test_from) == ("images", 4, 3)
+    assert [int(f.rgb[0, 0, 0]) for f in frames] == [0, 10, 20, 30]
+    assert (frames[2].label == 255).all()  # 11 is void
+
+
+def test_subfolders_are_sequences_and_whole_ones_can_be_for_testing(tmp_path):
+    for name in ("a", "b"):
+        write_images(tmp_path, f"images/{name}", 3)
+        write_images(tmp_path, f"labels/{name}", 3, mode="L")
+    a, b = items(source(test_sequences=["b"], test_frames=0), listed(tmp_path))
+    assert (open_item(a, tmp_path).test_from, open_item(b, tmp_path).test_from) == (3, 0)
+
+
+def test_labels_of_some_frames_are_given_to_these_alone(tmp_path):
+    write_images(tmp_path, "images", 3)
+    write_images(tmp_path, "labels", 1, mode="L")
+    (item,) = items(source(labels_cover="some"), listed(tmp_path))
+    assert [f.label is not None for f in open_item(item, tmp_path).frames] == [True, False, False]
+
+
+def test_label_images_with_a_colour_table_are_read_by_index(tmp_path):
+    write_images(tmp_path, "images", 1)
+    (tmp_path / "labels").mkdir()
+    image = Image.new("P", (8, 6), 5)
+    image.putpalette([7, 8, 9] * 256)
+    image.save(tmp_path / "labels" / "000.png")
+    (item,) = items(source(test_frames=0), listed(tmp_path))
+    (frame,) = open_item(item, tmp_path).frames
+    assert (frame.label == 5).all()
+
+
+def refused(root: Path, sentence: str, **changes: object) -> None:
+    with pytest.raises(InputError, match=sentence) as error:
+        for item in items(source(**changes), listed(root)):
+            list(open_item(item, root).frames)
+    assert "\n" not in str(error.value)
+
+
+def test_counts_of_frames_and_labels_that_differ_are_refused(tmp_path):
+    write_images(tmp_path, "images", 3)
+    write_images(tmp_path, "labels", 2, mode="L")
+    refused(tmp_path, r"images/002\.png: a frame without its label image \(3 frames, 2 label images")
+    write_images(tmp_path, "labels", 4, mode="L")
+    refused(tmp_path, r"labels/003\.png: a label image without its frame \(3 frames, 4 label images", labels_cover="some")
+
+
+def test_an_unknown_label_id_is_refused_with_its_place(tmp_path):
+    write_images(tmp_path, "images", 1)
+    write_images(tmp_path, "labels", 1, value=12, mode="L")
+    refused(tmp_path, r"labels/000\.png: label id 12 at x=0 y=0 is not in palette camvid, which has 0\.\.10 and 11 for void", test_frames=0)
+
+
+def test_images_that_are_broken_or_of_another_size_are_refused(tmp_path):
+    write_images(tmp_path, "images", 2)
+    write_images(tmp_path, "labels", 2, mode="L", size=(9, 6))
+    refused(tmp_path, r"labels/000\.png: is 9x6, its frame 8x6")
+    (tmp_path / "images" / "001.png").write_bytes(b"\x89PNG cut off")
+    refused(tmp_path, r"images/001\.png: is no readable image", labels=None)
+    Image.new("RGB", (4, 4)).save(tmp_path / "images" / "001.png")
+    refused(tmp_path, r"images/001\.png: is 4x4, the sequence's first frame 8x6", labels=None)
+
+
+def test_a_colour_image_as_label_is_refused(tmp_path):
+    write_images(tmp_path, "images", 1)
+    write_images(tmp_path, "labels", 1)
+    refused(tmp_path, "a label image has one channel of 8 bits", test_frames=0)
+
+
+def test_more_test_frames_than_frames_are_refused(tmp_path):
+    write_images(tmp_path, "images", 2)
+    refused(tmp_path, "images: has 2 frames, source.test_frames asks for 5", test_frames=5, labels=None)

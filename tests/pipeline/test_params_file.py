@@ -1,0 +1,65 @@
+from pathlib import Path
+
+import pytest
+
+from pipeline import params
+from pipeline.errors import InputError
+from pipeline.params_file import check, load
+from tests.conftest import REPOSITORY
+
+TEXT = (REPOSITORY / "params.yaml").read_text()
+PATH = Path("params.yaml")
+
+
+def changed(old: str, new: str) -> str:
+    assert TEXT.count(old) >= 1, old
+    return TEXT.replace(old, new, 1)
+
+
+def test_the_projects_own_file_loads():
+    all_params = load(REPOSITORY / "params.yaml")
+    assert all_params.datasets() == ["sample-street", "smoke"]
+    assert "cityscapes" in all_params.catalog()
+
+
+def test_a_data_set_overrides_single_keys_at_any_depth():
+    smoke = check(TEXT, PATH).section(params.Train, "smoke")
+    street = check(TEXT, PATH).section(params.Train, "sample-street")
+    assert (smoke.generator.width, smoke.steps) == (4, 4)
+    assert smoke.generator.past_frames == street.generator.past_frames
+    assert smoke.weights == street.weights
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "sentence"),
+    [
+        ("  rounding:", "  ronding:", "optical_flow.ronding is no parameter; did you mean rounding?"),
+        ("    blocks: 4", "    blcks: 4", "train.generator.blcks is no parameter; did you mean blocks?"),
+        ("  gan: lsgan", "  gan: wgan", "train.gan is 'wgan': input should be 'lsgan' or 'hinge'"),
+        ("  strides: [1, 3]\n  rounding", "  strides: [0]\n  rounding", "optical_flow.strides.0 is 0: input should be greater than 0"),
+        ("      kind: sample_street", "      kind: sample_stret", "source.kind is 'sample_stret'; did you mean sample_street?"),
+        ("      seed: 1", "      sede: 1", "source.sede is no parameter; did you mean seed?"),
+        ("    instances: {}\n", "    instancs: {}\n", "datasets.sample-street.instancs is no stage; did you mean instances?"),
+        ("    synthesize: {}\n", "", "datasets.sample-street.synthesize is missing: write `synthesize: {}`"),
+        ("{weights_from: sample-street}", "{weights_from: sample-steet}", "weights_from is 'sample-steet'; did you mean sample-street?"),
+        ("\ndatasets:\n", "\ndatasts:\n", "datasts is no section; did you mean datasets?"),
+        ("machine:\n", "machine: [\n", "params.yaml is no YAML"),
+    ],
+)
+def test_what_is_wrong_is_named_in_one_sentence(old, new, sentence):
+    with pytest.raises(InputError) as refused:
+        check(changed(old, new), PATH)
+    assert sentence in str(refused.value)
+    assert "\n" not in str(refused.value)
+
+
+def test_no_field_has_a_default():
+    for cls in [params.Machine, *params.SECTIONS.values(), *params.SOURCES.values(), params.Generator, params.Weights]:
+        assert all(field.is_required() for field in cls.model_fields.values()), cls
+
+
+def test_a_data_set_of_the_catalog_that_was_not_added_is_told_how():
+    with pytest.raises(InputError, match="python -m pipeline new-dataset camvid --path FOLDER"):
+        check(TEXT, PATH).require("camvid")
+    with pytest.raises(InputError, match="datasets has no sample-steet; did you mean sample-street"):
+        check(TEXT, PATH).require("sample-steet")

@@ -1,0 +1,50 @@
+import ast
+
+import grimp
+import pytest
+
+from pipeline import provenance
+from pipeline.journey import STAGES
+from pipeline.provenance import _without_docstrings, code_digest, library_versions, reached_modules
+
+CODE = '''
+"""Module text."""
+def double(x):
+    """Twice."""
+    # a comment
+    return 2 * x
+'''
+
+
+def dumped(code: str) -> str:
+    return ast.dump(_without_docstrings(ast.parse(code)))
+
+
+def test_comments_docstrings_and_formatting_do_not_count():
+    assert dumped(CODE) == dumped("def double(x):\n\n    return (2*x)")
+    assert dumped(CODE) != dumped(CODE.replace("2 * x", "3 * x"))
+
+
+@pytest.mark.parametrize("module", sorted({stage.module for stage in STAGES.values()}))
+def test_reached_modules_are_those_that_an_import_graph_finds(module):
+    graph = grimp.build_graph("pipeline", "models")
+    seen, todo = set(), [module]
+    while todo:
+        current = todo.pop()
+        if current not in seen and current not in provenance.MACHINERY:
+            seen.add(current)
+            todo += graph.find_modules_directly_imported_by(current)
+    packages = {name for name in reached_modules(module) if name in ("pipeline", "models")}
+    assert set(reached_modules(module)) - packages == seen - packages
+
+
+def test_what_a_result_depends_on_is_reached_and_what_it_does_not_is_not():
+    reached = reached_modules("pipeline.train")
+    assert {"pipeline.train", "pipeline.windows", "pipeline.tensors", "models.generator", "models.losses"} <= set(reached)
+    assert not provenance.MACHINERY & set(reached)
+    assert {"torch", "numpy"} <= library_versions(reached).keys()
+    assert "prefect" not in library_versions(reached)
+
+
+def test_a_digest_is_of_all_modules():
+    assert code_digest(["models.warp"]) != code_digest(["models.maps"]) != code_digest(["models.maps", "models.warp"])

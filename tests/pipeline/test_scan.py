@@ -1,0 +1,40 @@
+import os
+
+import pytest
+
+from pipeline import layout, scan, store
+from pipeline.errors import InputError
+
+
+def test_a_scan_lists_every_file_and_reads_only_what_changed(project, monkeypatch):
+    raw = project / "raw"
+    (raw / "with space").mkdir(parents=True)
+    (raw / "with space" / "ä.png").write_bytes(b"1")
+    (raw / "b.png").write_bytes(b"22")
+    (raw / ".hidden").write_bytes(b"3")
+    table = scan.run("mine", raw)
+    assert table["path"].tolist() == ["b.png", "with space/ä.png"]
+    assert table["bytes"].tolist() == [2, 1]
+    first = layout.files_table("mine").read_bytes()
+
+    read = []
+    monkeypatch.setattr(scan, "file_sha256", lambda path: read.append(path.name) or store.file_sha256(path))
+    scan.run("mine", raw)
+    assert (read, layout.files_table("mine").read_bytes()) == ([], first)
+
+    (raw / "b.png").write_bytes(b"23")
+    os.utime(raw / "b.png", ns=(1, 1))
+    scan.run("mine", raw)
+    assert read == ["b.png"]
+    assert layout.files_table("mine").read_bytes() != first
+
+
+def test_a_folder_that_is_not_there_is_named(project):
+    with pytest.raises(InputError, match=r"datasets\.mine\.source\.path: nowhere is no folder"):
+        scan.run("mine", project.relative_to(project) / "nowhere")
+
+
+def test_a_built_in_source_has_an_empty_table(project):
+    assert scan.run("smoke", None).empty
+    assert layout.files_table("smoke").read_text() == "path,bytes,sha256\n"
+    assert scan.read(layout.files_table("smoke")) == {}
