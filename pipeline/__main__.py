@@ -4,7 +4,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from pipeline import layout, new_dataset, scan, store_care
+from pipeline import layout, new_dataset, prepare, store_care
 from pipeline.errors import InputError
 from pipeline.params_file import load
 
@@ -42,12 +42,9 @@ def _parser() -> argparse.ArgumentParser:
 
 def _scan(arguments: argparse.Namespace) -> None:
     all_params = load(layout.PARAMS)
-    for dataset in arguments.dataset or all_params.datasets():
-        all_params.require(dataset)
-        path = getattr(all_params.source(dataset), "path", None)
-        files = scan.run(dataset, Path(path).expanduser() if path else None)
-        print(f"{dataset}: {len(files)} files, {files['bytes'].sum() / 1e6:.1f} MB" if path else f"{dataset}: built in, no files")
-        store_care.adopt(dataset)
+    for dataset in arguments.dataset or load(layout.PARAMS).datasets():
+        files = prepare.run(dataset)
+        print(f"{dataset}: {len(files)} files, {files['bytes'].sum() / 1e6:.1f} MB")
 
 
 def _catalog(arguments: argparse.Namespace) -> None:

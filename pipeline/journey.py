@@ -6,13 +6,14 @@ is the folder to fill, `work` one for unfinished state, `made_by` what goes into
 `dataset_name` the data set's name. Per item, `item` and `root` come with it; per split, `split`.
 """
 
+import ast
 import importlib
-import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
 from pipeline.params import SECTIONS, Section
+from pipeline.provenance import syntax_tree
 
 
 @dataclass(frozen=True)
@@ -36,17 +37,24 @@ class Stage:
         function: Callable[..., None] = getattr(importlib.import_module(module), name)
         return function
 
+    def parameters(self) -> dict[str, str]:
+        """The function's parameters and how their types are written; read from the source, since importing torch takes seconds."""
+        module, name = self.function.split(":")
+        function = next(node for node in syntax_tree(module).body if isinstance(node, ast.FunctionDef) and node.name == name)
+        arguments = [*function.args.args, *function.args.kwonlyargs]
+        return {argument.arg: ast.unparse(argument.annotation) for argument in arguments if argument.annotation}
+
     def reads(self) -> list[str]:
         """The stages whose output this one reads."""
-        return [name for name in inspect.signature(self.load()).parameters if name in STAGES]
+        return [name for name in self.parameters() if name in STAGES]
 
     def sections(self) -> dict[str, type[Section]]:
         """Parameter name -> section type."""
-        annotations = {name: p.annotation for name, p in inspect.signature(self.load()).parameters.items()}
-        return {name: cls for name, cls in annotations.items() if cls in SECTIONS.values()}
+        types = {f"params.{cls.__name__}": cls for cls in SECTIONS.values()}
+        return {name: types[written] for name, written in self.parameters().items() if written in types}
 
     def takes(self, name: str) -> bool:
-        return name in inspect.signature(self.load()).parameters
+        return name in self.parameters()
 
 
 STAGES = {

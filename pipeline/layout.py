@@ -90,3 +90,8 @@ def training_state(work_folder: Path) -> Path:
 
 def page(report_folder: Path) -> Path:
     return report_folder / "index.html"
+
+
+def media(report_folder: Path) -> Path:
+    """Videos and pictures that the page shows."""
+    return report_folder / "media"

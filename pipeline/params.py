@@ -100,6 +100,8 @@ class SegmentationModel(Section):
     architecture: Literal["deeplabv3_mobilenet_v3_large", "deeplabv3_resnet50", "deeplabv3_resnet101"]
     weights: str | None
     """Path of a checkpoint to use as it is, instead of training one; null = train."""
+    enlarge: PositiveFloat
+    """The network sees frames enlarged by this factor: at its stride of 16, thin things vanish in small frames."""
     label_every: PositiveInt
     """The n-th, 2n-th, ... frame of a training sequence may be seen with its label; all other labels are held out."""
     steps: PositiveInt
@@ -212,8 +214,8 @@ class Train(Section):
     log_every: PositiveInt
     """losses.csv has a row, the mean, for each so many steps."""
     preview_every: PositiveInt
-    precision: Literal["32-true", "bf16-mixed"]
-    """As Lightning Fabric names them; optical flow, warping and losses stay in 32 bits."""
+    precision: Literal["float32", "bfloat16"]
+    """Of convolutions; optical flow, warping and losses are always float32."""
     seed: NonNegativeInt
 
 

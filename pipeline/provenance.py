@@ -18,8 +18,8 @@ OWN_PACKAGES = ("pipeline", "models")
 MACHINERY = frozenset(
     f"pipeline.{name}"
     for name in (
-        *("arrays", "checkpoint", "errors", "index", "journey", "layout", "manifest", "params", "params_file", "plan", "progress"),
-        *("provenance", "runner", "scan", "store"),
+        *("arrays", "checkpoint", "errors", "index", "journey", "layout", "manifest", "params", "params_file", "plan", "preview", "progress"),
+        *("prepare", "provenance", "runner", "scan", "store", "store_care"),
     )
 )
 
@@ -44,7 +44,7 @@ def reached_modules(*roots: str) -> list[str]:
 
 def code_digest(modules: list[str]) -> str:
     """Equal for modules that differ only in comments, docstrings and formatting."""
-    code = {module: ast.dump(_without_docstrings(_tree(module))) for module in modules}
+    code = {module: ast.dump(_without_docstrings(syntax_tree(module))) for module in modules}
     return key_of({**code, **{str(file.relative_to(ROOT)): file_sha256(file) for module in modules for file in data_files(module)}})
 
 
@@ -76,7 +76,7 @@ def module_file(module: str) -> Path | None:
 
 
 @lru_cache(maxsize=None)
-def _tree(module: str) -> ast.Module:
+def syntax_tree(module: str) -> ast.Module:
     path = module_file(module)
     assert path is not None, module
     return ast.parse(path.read_text())
@@ -85,7 +85,7 @@ def _tree(module: str) -> ast.Module:
 @lru_cache(maxsize=None)
 def _imports(module: str) -> frozenset[str]:
     names: set[str] = set()
-    for node in ast.walk(_tree(module)):
+    for node in ast.walk(syntax_tree(module)):
         if isinstance(node, ast.Import):
             names.update(alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module:

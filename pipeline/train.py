@@ -8,15 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
-import torchvision
-from lightning.fabric import Fabric
 from torch.utils.data import DataLoader
 
 from models.discriminator import Discriminator
 from models.losses import total
 from models.vgg import VggFeatures
 from models.video_generator import VideoGenerator
-from pipeline import arrays, layout, palettes, params, pictures, progress
+from pipeline import arrays, layout, palettes, params, preview, progress
 from pipeline.checkpoint import TrainingState, save_generator
 from pipeline.errors import InputError
 from pipeline.index import read_index
@@ -71,29 +69,28 @@ def _train(folders: Folders, dataset: Path, out: Path, work: Path, p: params.Tra
         start_from_nothing=p.start_from_nothing,
         seed=p.seed,
     )
-    fabric = Fabric(accelerator=device, devices=1, precision=p.precision)
     arguments = _generator_arguments(p, palette, each_alone)
-    networks = _networks(p, arguments, palette, fabric.device)
+    networks = _networks(p, arguments, palette, device)
     optimizers = {name: torch.optim.Adam(net.parameters(), betas=(0.5, 0.999)) for name, net in networks.trained().items()}
     state = TrainingState.resumed(work, networks.trained(), optimizers)
     weights = p.weights.model_dump()
 
-    for step, batch in progress.track(_batches(windows, state.step + 1, p.steps, fabric.device), "train", p.steps - state.step):
+    for step, batch in progress.track(_batches(windows, state.step + 1, p.steps, device), "train", p.steps - state.step):
         _set_learning_rate(optimizers, p.learning_rate * learning_rate_factor(step, p.steps, p.decay_from))
 
-        with fabric.autocast():
+        with torch.autocast(device, torch.bfloat16, enabled=p.precision == "bfloat16"):
             fake = generate(networks.generator, batch, each_alone)
             judged = judge(networks, batch, fake, each_alone)
             g_terms = generator_side(networks, judged, batch, fake, p.gan)
-        _update(fabric, [optimizers["generator"]], total(g_terms, weights))
+        _update([optimizers["generator"]], total(g_terms, weights))
 
-        with fabric.autocast():
+        with torch.autocast(device, torch.bfloat16, enabled=p.precision == "bfloat16"):
             d_terms = discriminator_side(judged, p.gan)
-        _update(fabric, [optimizers[f"{name}_discriminator"] for name in judged], total(d_terms, weights))
+        _update([optimizers[f"{name}_discriminator"] for name in judged], total(d_terms, weights))
 
         state.log(step, {**g_terms, **d_terms}, p.log_every)
         if step % p.preview_every == 0 or step == p.steps:
-            pictures.save_preview(layout.preview(work, step), batch, fake, palette)
+            preview.save_preview(layout.preview(work, step), batch, fake, palette)
         if step % p.save_every == 0 or step == p.steps:
             state.save()
 
@@ -112,17 +109,17 @@ def _set_learning_rate(optimizers: dict[str, torch.optim.Optimizer], rate: float
         optimizer.param_groups[0]["lr"] = rate
 
 
-def _update(fabric: Fabric, optimizers: list[torch.optim.Optimizer], loss: torch.Tensor) -> None:
+def _update(optimizers: list[torch.optim.Optimizer], loss: torch.Tensor) -> None:
     for optimizer in optimizers:
         optimizer.zero_grad(set_to_none=True)
-    fabric.backward(loss)
+    loss.backward()
     for optimizer in optimizers:
         optimizer.step()
 
 
-def _batches(windows: Windows, first: int, last: int, device: torch.device) -> Iterator[tuple[int, Batch]]:
+def _batches(windows: Windows, first: int, last: int, device: str) -> Iterator[tuple[int, Batch]]:
     steps = range(first, last + 1)
-    loader = DataLoader(windows, sampler=steps, batch_size=None, num_workers=LOADER_WORKERS[device.type], pin_memory=device.type == "cuda")
+    loader = DataLoader(windows, sampler=steps, batch_size=None, num_workers=LOADER_WORKERS[device], pin_memory=device == "cuda")
     for step, batch in zip(steps, loader, strict=True):
         yield step, batch.to(device)
 
@@ -139,7 +136,7 @@ def _generator_arguments(p: params.Train, palette: Palette, each_alone: bool) ->
     return {**arguments, "warping": False} if each_alone else arguments
 
 
-def _networks(p: params.Train, generator_arguments: dict[str, Any], palette: Palette, device: torch.device) -> Networks:
+def _networks(p: params.Train, generator_arguments: dict[str, Any], palette: Palette, device: str) -> Networks:
     torch.manual_seed(p.seed)
     norm = p.generator.norm
     networks = Networks(
@@ -159,6 +156,8 @@ def _vgg(p: params.Train) -> VggFeatures | None:
         return None
     if p.vgg_weights is None:
         raise InputError("train.weights.perceptual is not 0, but train.vgg_weights names no file")
+    import torchvision  # seconds; seldom needed
+
     network = torchvision.models.vgg19(weights=None)
     network.load_state_dict(torch.load(p.vgg_weights, map_location="cpu", weights_only=True))
     return VggFeatures(network.features)

@@ -41,7 +41,7 @@ class Batch:
     confidence: Float[Tensor, "b t 1 h w"]
     """1 or 0; 0 in the first frame of a window that starts from nothing."""
 
-    def to(self, device: torch.device) -> "Batch":
+    def to(self, device: str) -> "Batch":
         moved = {name: None if x is None else x.to(device, non_blocking=True) for name, x in vars(self).items()}
         return Batch(**moved)
 

@@ -14,7 +14,7 @@ def items(source: params.SampleStreet, files: list[str]) -> list[Item]:
         "height": source.height,
         "strides": source.strides,
         "frames_per_second": f"{source.frames_per_second}/1",
-        "palette": palettes.load("cityscapes_train").as_attributes(),
+        "palette": palettes.load("sample_street").as_attributes(),
     }
     train = [
         Item(f"train-{n:04d}", source.kind, (), {**parameters, "seed": [source.seed, 0, n], "frames": source.train_frames, "test": False})

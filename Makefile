@@ -1,0 +1,40 @@
+# `make` alone lists the targets. Needs git, make and Python 3.11; everything else is installed into .venv.
+
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+export PATH := $(CURDIR)/.venv/bin:$(PATH)
+export DVC_NO_ANALYTICS = 1
+export DO_NOT_TRACK = 1
+
+.DEFAULT_GOAL := help
+.PHONY: help install demo smoke camvid test check format server
+
+help:  ## this list
+	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 10
+
+install:  ## .venv from the locked requirements
+	@"$(PYTHON)" install.py
+
+demo: install  ## the whole journey on the built-in street world: reports/sample-street/index.html
+	@python -m flows.make sample-street
+
+smoke: install  ## the same in a minute or two, too small to look at
+	@python -m flows.make smoke
+
+camvid: install  ## the journey on CamVid: make camvid DATA=folder with images/ and labels/
+	@python -m flows.make camvid --path "$(DATA)"
+
+check: install  ## ruff, mypy, import-linter
+	ruff check .
+	ruff format --check .
+	python -m mypy
+	python -m importlinter.cli lint 2>/dev/null || lint-imports
+
+test: check  ## all checks and tests
+	python -m pytest -q
+
+format: install  ## ruff's formatting and fixes
+	ruff check --fix .
+	ruff format .
+
+server: install  ## Prefect server with UI, serving the deployments
+	@python -m flows.server

@@ -1,0 +1,17 @@
+"""Everything up to the scores and the report: every stage up to `report`."""
+
+from typing import Any
+
+from prefect import State, flow
+
+from flows.in_order import SIDE_BY_SIDE, run_up_to
+
+
+@flow(flow_run_name="evaluate {dataset}", task_runner=SIDE_BY_SIDE)
+def evaluate(dataset: str) -> State[Any]:
+    """Everything up to the scores and the report.
+
+    Args:
+        dataset: One of `datasets` in params.yaml.
+    """
+    return run_up_to("report", dataset)

@@ -1,0 +1,100 @@
+"""A flow run over DVC's graph: every stage up to a target in dependency order, independent ones side by side.
+
+The order is read from DVC, and DVC alone decides what has to run: the result is the same as that of `dvc repro`.
+"""
+
+from graphlib import TopologicalSorter
+from pathlib import Path
+from typing import Any
+
+from prefect import State, Task, get_run_logger, task
+from prefect.cache_policies import NO_CACHE
+from prefect.client.schemas.objects import TaskRun
+from prefect.futures import PrefectFuture
+from prefect.runtime import flow_run
+from prefect.states import Completed, Failed
+from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
+
+from flows import dvc_project, supervise
+from flows.artifacts import show_table
+from flows.link import PARENT_FLOW_RUN
+from pipeline import layout
+from pipeline import scan as raw_files
+from pipeline.errors import InputError
+from pipeline.params_file import load
+
+SIDE_BY_SIDE: TaskRunner[Any] = ThreadPoolTaskRunner[Any](max_workers=8)
+"""How many stages at once; each has its own workers."""
+BUSY_RETRIES, BUSY_SECONDS = 60, 5
+"""How often and after how long a stage is asked for again while another DVC run holds its files."""
+
+BUSY = "Busy"
+
+
+def run_up_to(target: str, dataset: str) -> State[Any]:
+    """The body of a parent flow: scans the raw files, then runs the stages. Failed if any stage is."""
+    try:
+        load(layout.PARAMS).require(dataset)
+        stages = dvc_project.upstream_stages(f"{target}@{dataset}")
+        for name in sorted({stage.split("@")[1] for stage in stages}):  # its model may come from another data set
+            scan(name)
+    except InputError as error:
+        return Failed(message=str(error))
+    states = _run_all(stages)
+    rows = [_row(stage, state) for stage, state in states.items()]
+    show_table(target, dataset, "stages", rows=rows, description=f"Stages up to {target}@{dataset}")
+    failed = [f"{stage}: {state.message}" for stage, state in states.items() if state.is_failed()]
+    return Failed(message="\n".join(failed)) if failed else Completed(message=_count(rows))
+
+
+@task(task_run_name="scan {dataset}", cache_policy=NO_CACHE, persist_result=False)
+def scan(dataset: str) -> None:
+    """Raw folder -> the table that DVC watches instead of it."""
+    folder = getattr(load(layout.PARAMS).source(dataset), "path", None)
+    raw_files.run(dataset, Path(folder) if folder else None)
+
+
+def _run_all(stages: dict[str, set[str]]) -> dict[str, State[Any]]:
+    futures: dict[str, PrefectFuture[Any]] = {}
+    try:
+        for stage in TopologicalSorter(stages).static_order():
+            before = [futures[upstream] for upstream in stages[stage]]
+            futures[stage] = repro.submit(stage=stage, parent_flow_run=str(flow_run.id), wait_for=before, return_state=False)
+        for future in futures.values():
+            future.wait()
+    except BaseException:
+        supervise.end_all()
+        raise
+    return {stage: future.state for stage, future in futures.items()}
+
+
+def _is_busy(_task: Task[Any, Any], _run: TaskRun, state: State[Any]) -> bool:
+    return state.name == BUSY
+
+
+@task(
+    task_run_name="{stage}",
+    retries=BUSY_RETRIES,
+    retry_delay_seconds=BUSY_SECONDS,
+    retry_condition_fn=_is_busy,
+    cache_policy=NO_CACHE,
+    persist_result=False,
+)
+def repro(stage: str, parent_flow_run: str) -> State[None]:
+    done = dvc_project.repro(stage, environment_of_stage={PARENT_FLOW_RUN: parent_flow_run}, log=get_run_logger().info)
+    if done.result in ("ran", "unchanged"):
+        return Completed(message=done.result)
+    return Failed(name=BUSY if done.result == "busy" else "Failed", message=done.sentences())
+
+
+def _row(stage: str, state: State[Any]) -> dict[str, object]:
+    if state.is_completed():
+        return {"stage": stage, "result": state.message, "why": ""}
+    if state.is_failed():
+        return {"stage": stage, "result": "failed", "why": state.message}
+    return {"stage": stage, "result": "not run", "why": "a stage before it failed"}
+
+
+def _count(rows: list[dict[str, object]]) -> str:
+    results = [row["result"] for row in rows]
+    return f"{results.count('ran')} stages ran, {results.count('unchanged')} were up to date"

@@ -1,0 +1,49 @@
+"""Ties the flow run of a stage to the flow run that started DVC, so that Prefect's UI shows one tree.
+
+DVC stands between the two, so the parent's id comes in the environment. As with any subflow, the parent gets a task run that
+stands for the child; the server keeps its state equal to the child's.
+"""
+
+import os
+import signal
+import sys
+from types import FrameType
+from typing import Any, NoReturn, cast
+from uuid import UUID, uuid4
+
+from prefect import Flow, State, Task
+from prefect.client.orchestration import SyncPrefectClient, get_client
+from prefect.client.schemas.objects import FlowRun
+from prefect.exceptions import TerminationSignal
+from prefect.flow_engine import run_flow
+from prefect.states import Pending
+
+PARENT_FLOW_RUN = "V2V_PARENT_FLOW_RUN"
+
+
+def run_linked(flow: Flow[Any, Any], *, name: str, tags: list[str], parameters: dict[str, Any]) -> State[Any]:
+    """Runs a flow as a child of the flow run that the environment names (of none without it); SIGTERM ends it as crashed."""
+    with get_client(sync_client=True) as client:
+        flow_run = _create(client, flow, name=name, tags=tags, parameters=parameters)
+    signal.signal(signal.SIGTERM, _terminate)
+    try:
+        return cast("State[Any]", run_flow(flow, flow_run=flow_run, parameters=parameters, return_type="state"))
+    except TerminationSignal as ended:
+        sys.exit(128 + ended.signal)
+
+
+def _create(client: SyncPrefectClient, flow: Flow[Any, Any], *, name: str, tags: list[str], parameters: dict[str, Any]) -> FlowRun:
+    parent = os.environ.get(PARENT_FLOW_RUN)
+    stand_in = _create_stand_in(client, flow, name, UUID(parent)) if parent else None
+    return client.create_flow_run(flow, name=name, tags=tags, parameters=parameters, state=Pending(), parent_task_run_id=stand_in)
+
+
+def _create_stand_in(client: SyncPrefectClient, flow: Flow[Any, Any], name: str, parent: UUID) -> UUID:
+    task = Task(fn=flow.fn, name=name)
+    return client.create_task_run(task, flow_run_id=parent, dynamic_key=uuid4().hex, name=name, state=Pending()).id
+
+
+def _terminate(number: int, _: FrameType | None) -> NoReturn:
+    """Prefect calls this after it has recorded the end; without it the process would die before its logs are sent."""
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    raise TerminationSignal(signal=number)

@@ -1,0 +1,68 @@
+"""`python -m flows.stage NAME --dataset D`: the command of every DVC stage.
+
+Where a Prefect server answers at PREFECT_API_URL the stage is a flow run, its clips are tasks; where none does, the same
+work is done without Prefect. Ends with status 1 and one sentence for each clip that failed; the others are kept.
+"""
+
+import argparse
+import os
+import sys
+import urllib.request
+
+from flows import environment, supervise
+from pipeline import layout, runner
+from pipeline.errors import InputError
+from pipeline.journey import STAGES
+from pipeline.manifest import WHOLE
+from pipeline.runner import Outcome, Summary
+
+ANSWER_SECONDS = 3.0
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="python -m flows.stage", description="One stage of one data set.")
+    parser.add_argument("stage", choices=STAGES)
+    parser.add_argument("--dataset", required=True)
+    asked = parser.parse_args(arguments)
+    if "DVC_STAGE" in os.environ:
+        supervise.end_with_starter()
+    try:
+        summary = run(asked.stage, asked.dataset)
+    except InputError as error:
+        print(error, file=sys.stderr)
+        return 1
+    print(summary, flush=True)
+    for outcome in summary.failed:
+        print(sentence(outcome), file=sys.stderr)
+    return 1 if summary.failed else 0
+
+
+def run(stage: str, dataset: str) -> Summary:
+    url = os.environ.get(environment.API_URL)
+    if url and answers(url):
+        os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "CRITICAL")  # the UI shows it; here are progress and sentences
+        from flows import stage_flow  # costs seconds: imports Prefect
+
+        return stage_flow.run(stage, dataset)
+    if url:
+        print(f"no Prefect server answers at {url}: {stage}@{dataset} runs without it", file=sys.stderr)
+    return runner.run(stage, dataset)
+
+
+def answers(api_url: str) -> bool:
+    """Whether a Prefect server is there."""
+    try:
+        with urllib.request.urlopen(f"{api_url.rstrip('/')}/health", timeout=ANSWER_SECONDS) as response:
+            return bool(response.status == 200)
+    except (OSError, ValueError):
+        return False
+
+
+def sentence(outcome: Outcome) -> str:
+    name = "" if outcome.name == WHOLE else f"{outcome.name}: "
+    where = f" (traceback in {layout.RUNS}/)" if outcome.trace else ""
+    return f"{name}{outcome.problem}{where}"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,185 @@
+"""Real and synthesized video -> metrics.json: vid2vid beside the same generator without the past, two trivial methods and the real video.
+
+Everything is measured on lossless frames. A method's value is that of all frames of all test clips together, each frame counting alike
+(PSNR from the mean squared error, the gradient energy's ratio from the mean energies, mIoU from the summed confusion matrix).
+"""
+
+import json
+from collections import deque
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pipeline import arrays, baselines, extractors, layout, params, progress
+from pipeline.errors import InputError
+from pipeline.index import read_index
+from pipeline.metrics.image import gradient_energy, psnr, squared_error, ssim
+from pipeline.metrics.measures import FULL, MEASURES, METHODS, REAL
+from pipeline.metrics.segmentation import confusion, mean_iou
+from pipeline.metrics.warping_error import warping_error
+from pipeline.palettes import Palette, from_attributes
+
+Segment = Callable[[np.ndarray, int], np.ndarray]
+"""A frame (h w 3) and its number -> its labels (h w)."""
+
+
+def run(
+    clips: Path,
+    segmentation: Path,
+    optical_flow: Path,
+    segmentation_model: Path,
+    dataset: Path,
+    synthesize: Path,
+    synthesize_per_frame: Path,
+    out: Path,
+    p: params.Evaluate,
+    labelling: params.Segmentation,
+    device: str,
+) -> None:
+    colours = baselines.mean_colours(_training_pairs(clips, segmentation, dataset))
+    test_clips = read_index(dataset, "test")["clip"].tolist()
+    tallies: dict[str, dict[str, Tally]] = {}
+    for clip in progress.track(test_clips, "evaluate", len(test_clips)):
+        real = _Real.opened(clips / clip, segmentation / clip, optical_flow / clip, p.stride)
+        segment = _segment(labelling, clips / clip, segmentation_model, device)
+        videos = {
+            "vid2vid": _synthesized(synthesize / clip),
+            "per_frame": _synthesized(synthesize_per_frame / clip),
+            "copy_first_frame": baselines.copy_first_frame(real.rgb()),
+            "mean_colour_per_label": baselines.mean_colour_per_label(real.labels(), colours),
+            "real": real.rgb(),
+        }
+        for method, video in videos.items():
+            if video is not None:
+                tallies.setdefault(method, {})[clip] = _measured(video, real, segment, p.stride)
+    layout.scores(out).write_text(json.dumps(_scores(tallies, segmentation_model), indent=1) + "\n")
+
+
+@dataclass
+class Tally:
+    """Sums over frames; those of several clips are added."""
+
+    frames: int = 0
+    warping_error: float = 0.0
+    warped_frames: int = 0
+    """With an earlier frame and at least one pixel seen in both."""
+    squared_error: float = 0.0
+    ssim: float = 0.0
+    gradient_energy: float = 0.0
+    real_gradient_energy: float = 0.0
+    confusion: Any = field(default=0)
+    """Pixels by the label that the frame was made from (row) and that of the result; 0 where nothing was segmented again."""
+
+    def __add__(self, other: "Tally") -> "Tally":
+        return Tally(**{f.name: getattr(self, f.name) + getattr(other, f.name) for f in fields(self)})
+
+    def scores(self, of_real: bool) -> dict[str, float | None]:
+        """By the measures' keys. Against itself, the real video has no PSNR and no SSIM."""
+        values = {
+            "warping_error": self.warping_error / self.warped_frames if self.warped_frames else None,
+            "gradient_energy_ratio": self.gradient_energy / self.real_gradient_energy if self.real_gradient_energy else None,
+            "psnr": None if of_real else psnr(self.squared_error / self.frames),
+            "ssim": None if of_real else self.ssim / self.frames,
+            "miou": mean_iou(self.confusion) if isinstance(self.confusion, np.ndarray) else None,
+        }
+        return {measure.key: _rounded(values[measure.key]) for measure in MEASURES}
+
+
+@dataclass(frozen=True)
+class _Real:
+    frames: arrays.Clip
+    segmentation: arrays.Clip
+    optical_flow: arrays.Clip
+    palette: Palette
+
+    @classmethod
+    def opened(cls, clips: Path, segmentation: Path, optical_flow: Path, stride: int) -> "_Real":
+        labels = arrays.reading(layout.arrays(segmentation, "segmentation"))
+        motion = arrays.reading(layout.arrays(optical_flow, "optical_flow"))
+        if stride not in motion.attributes["strides"]:
+            raise InputError(f"evaluate.stride is {stride}: optical_flow.strides has {', '.join(map(str, motion.attributes['strides']))}")
+        return cls(arrays.reading(layout.arrays(clips, "frames")), labels, motion, from_attributes(labels.attributes["palette"]))
+
+    def rgb(self) -> Iterator[np.ndarray]:
+        return self.frames.frames("rgb")
+
+    def labels(self) -> Iterator[np.ndarray]:
+        return self.segmentation.frames("label")
+
+    def motion(self, stride: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Optical flow and confidence."""
+        names = (f"optical_flow_{stride}", f"confidence_{stride}")
+        return zip(*(self.optical_flow.frames(name) for name in names), strict=True)
+
+
+def _measured(video: Iterator[np.ndarray], real: _Real, segment: Segment | None, stride: int) -> Tally:
+    """Holds no more than `stride` frames of the video."""
+    tally, earlier = Tally(), deque[np.ndarray](maxlen=stride)
+    for t, (fake, rgb, label, motion) in enumerate(zip(video, real.rgb(), real.labels(), real.motion(stride), strict=True)):
+        error = warping_error(fake, earlier[0], optical_flow=motion[0], confidence=motion[1]) if len(earlier) == stride else None
+        tally += Tally(
+            frames=1,
+            warping_error=error or 0.0,
+            warped_frames=error is not None,
+            squared_error=squared_error(rgb, fake),
+            ssim=ssim(rgb, fake),
+            gradient_energy=gradient_energy(fake),
+            real_gradient_energy=gradient_energy(rgb),
+            confusion=confusion(label, segment(fake, t), real.palette.num_labels) if segment else 0,
+        )
+        earlier.append(fake)
+    return tally
+
+
+def _training_pairs(clips: Path, segmentation: Path, dataset: Path) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    for clip in read_index(dataset, "train")["clip"]:
+        rgb = arrays.reading(layout.arrays(clips / clip, "frames")).frames("rgb")
+        yield from zip(rgb, arrays.reading(layout.arrays(segmentation / clip, "segmentation")).frames("label"), strict=True)
+
+
+def _synthesized(folder: Path) -> Iterator[np.ndarray] | None:
+    """None where this generator was not trained."""
+    path = layout.arrays(folder, "frames")
+    return arrays.reading(path).frames("rgb") if path.is_file() else None
+
+
+def _segment(labelling: params.Segmentation, clip: Path, model: Path, device: str) -> Segment | None:
+    """The network that labelled the real video; None where its labels were given, so that no network knows them."""
+    if labelling.backend == "given":
+        return None
+    labels = extractors.load(labelling, clips=clip, model=model, device=device)
+
+    def segment(rgb: np.ndarray, t: int) -> np.ndarray:
+        label: np.ndarray = labels(rgb[None], range(t, t + 1))[0]
+        return label
+
+    return segment
+
+
+def _scores(tallies: dict[str, dict[str, Tally]], segmentation_model: Path) -> dict[str, Any]:
+    """What is not a number or a dict of them (the clips, null) `dvc metrics show` leaves out: it would be a hundred columns."""
+    totals = {method: sum(of_clips.values(), Tally()) for method, of_clips in tallies.items()}
+    scores = {method: totals[method].scores(method == REAL) for method in METHODS if method in totals}
+    return {
+        **scores,
+        "vid2vid_better_than_per_frame": _comparison(scores[FULL], scores["per_frame"]) if "per_frame" in scores else {},
+        "segmentation_model": {"held_out_miou": json.loads(layout.scores(segmentation_model).read_text()).get("miou")},
+        "test": {"clips": len(tallies[REAL]), "frames": totals[REAL].frames},
+        "clips": [
+            {"clip": clip, "method": method, "frames": tally.frames, **tally.scores(method == REAL)}
+            for method, of_clips in tallies.items()
+            for clip, tally in of_clips.items()
+        ],
+    }
+
+
+def _comparison(full: dict[str, float | None], other: dict[str, float | None]) -> dict[str, bool | None]:
+    return {measure.key: measure.is_better(full[measure.key], other[measure.key]) for measure in MEASURES}
+
+
+def _rounded(value: float | None) -> float | None:
+    """Six significant digits are more than rounding errors move."""
+    return None if value is None or np.isnan(value) else float(f"{value:.6g}")

@@ -1,0 +1,24 @@
+"""The source's own instances, already the same through the clip."""
+
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import UInt8
+
+from pipeline import arrays, layout
+from pipeline.errors import InputError
+from pipeline.extractors.instances import Find, Found, Thing
+
+
+def build(clips: Path) -> Find:
+    path = layout.arrays(clips, "instances")
+    if not path.is_file():
+        raise InputError(f"{clips.name}: instances.backend is given, but its source has no instances")
+    truth = arrays.reading(path)
+    objects = {int(id_): Thing(about["class"], about["score"]) for id_, about in truth.attributes["objects"].items()}
+
+    def find(rgb: UInt8[np.ndarray, "h w 3"], label: UInt8[np.ndarray, "h w"], t: int) -> Found:
+        instance = truth["instance"][t]
+        return Found(instance, {id_: objects[id_] for id_ in np.unique(instance).tolist() if id_}, linked=True)
+
+    return find

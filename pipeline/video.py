@@ -1,0 +1,174 @@
+"""Video files <-> RGB frames, through PyAV. Nothing else calls a codec.
+
+Equal frames give equal bytes: one encoder thread, no clock, no version in the container. A broken video never gives fewer
+frames silently: what is decoded is compared with what the file promises.
+"""
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from fractions import Fraction
+from itertools import chain
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import av
+import numpy as np
+from av.video.reformatter import ColorRange, Colorspace
+from jaxtyping import UInt8
+
+from pipeline.errors import InputError
+
+BT709 = 1
+"""Number of this standard's primaries and transfer curve in H.264; players guess wrongly where it is not written."""
+
+SEEK_FRAMES = 15
+"""A player can jump to every n-th frame without decoding others first."""
+
+CODECS_WITH_HIDDEN_FRAMES = ("vp8",)
+"""Some of their packets are never shown, so counting packets is not counting frames."""
+
+
+@dataclass(frozen=True)
+class VideoProperties:
+    num_frames: int
+    height: int
+    width: int
+    """As shown: after the rotation that phones write beside the frames."""
+    frames_per_second: str
+    """The mean rate as a fraction such as 30000/1001."""
+
+
+def properties(path: Path) -> VideoProperties:
+    """Reads the packets' headers, not the pictures. InputError for what is no video, or not all of one."""
+    with _reading(path) as container, _problems(path):
+        stream = _video_stream(container, path)
+        rate = stream.average_rate or stream.guessed_rate
+        if not rate:
+            raise InputError(f"{path}: says no frame rate; a video needs one")
+        first = next(container.decode(stream), None)
+        if first is None:
+            raise InputError(f"{path}: has no frames; a video needs at least one")
+        height, width = _rotated(first).shape[:2]
+    return VideoProperties(_count_frames(path), height, width, f"{rate.numerator}/{rate.denominator}")
+
+
+def frames(path: Path) -> Iterator[UInt8[np.ndarray, "h w 3"]]:
+    """All frames, one by one. InputError where one is damaged or missing, once it is reached."""
+    expected, decoded = _count_frames(path), 0
+    with _reading(path) as container, _problems(path):
+        for frame in container.decode(_video_stream(container, path)):
+            if frame.is_corrupt:
+                raise InputError(f"{path}: frame {decoded} is damaged; a whole video is needed")
+            decoded += 1
+            yield _rotated(frame)
+    if decoded != expected:
+        raise InputError(f"{path}: {decoded} of its {expected} frames can be decoded; a whole video is needed")
+
+
+def write_mp4(path: Path, frames: Iterable[UInt8[np.ndarray, "h w 3"]], frames_per_second: str, crf: int) -> None:
+    """H.264 that browsers play. Odd sizes are padded by repeating the last row and column."""
+    frames = iter(frames)
+    first = next(frames)
+    with av.open(str(path), "w", format="mp4", options={"movflags": "+faststart", "fflags": "+bitexact"}) as container:
+        stream = _h264_stream(container, _even(first), Fraction(frames_per_second), crf)
+        for rgb in chain([first], frames):
+            frame = av.VideoFrame.from_ndarray(_even(rgb), format="rgb24")
+            container.mux(stream.encode(_to_yuv(frame)))
+        container.mux(stream.encode(None))
+
+
+@contextmanager
+def _reading(path: Path) -> Iterator[Any]:
+    if not path.is_file():
+        raise InputError(f"{path}: there is no such file")
+    if path.stat().st_size == 0:
+        raise InputError(f"{path}: is empty; a video is needed")
+    with _problems(path):
+        container = av.open(str(path), options={"err_detect": "explode"})
+    with container:
+        yield container
+
+
+@contextmanager
+def _problems(path: Path) -> Iterator[None]:
+    """What the libraries raise about a file, in one sentence."""
+    try:
+        yield
+    except (av.FFmpegError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise InputError(f"{path}: is no whole video ({reason}); mp4, mov, mkv, avi or webm is needed") from None
+
+
+def _video_stream(container: Any, path: Path) -> Any:
+    stream = container.streams.best("video")
+    if stream is None or stream.codec_context is None:
+        raise InputError(f"{path}: has no video in it that can be decoded; mp4, mov, mkv, avi or webm is needed")
+    stream.codec_context.thread_count = 1
+    stream.codec_context.options = {"err_detect": "explode"}  # otherwise damage is painted over
+    return stream
+
+
+class _Packet(NamedTuple):
+    pts: int | None
+    duration: int | None
+    is_discard: bool
+    """Decoded, but not shown."""
+    is_corrupt: bool
+
+
+def _count_frames(path: Path) -> int:
+    """Frames that are there, by their packets. InputError if the file's header promises more."""
+    with _reading(path) as container, _problems(path):
+        stream = _video_stream(container, path)
+        codec, promised, seconds_of_two_frames = stream.codec_context.name, stream.frames, 2 / float(stream.average_rate or 1)
+        packets = [_Packet(p.pts, p.duration, p.is_discard, p.is_corrupt) for p in container.demux(stream) if p.size]
+        missing_seconds = _promised_seconds(stream) - _end_seconds(packets, stream)
+    whole = sum(not packet.is_corrupt for packet in packets)
+    if whole < max(promised, len(packets)):
+        raise InputError(f"{path}: is cut off: {whole} of its {max(promised, len(packets))} frames are there; a whole video is needed")
+    if missing_seconds > seconds_of_two_frames:
+        raise InputError(f"{path}: is cut off: {missing_seconds:.2f} s are missing at its end; a whole video is needed")
+    if codec in CODECS_WITH_HIDDEN_FRAMES:
+        with _reading(path) as container, _problems(path):
+            return sum(1 for _ in container.decode(_video_stream(container, path)))
+    return sum(not packet.is_discard for packet in packets)
+
+
+def _promised_seconds(stream: Any) -> float:
+    """Where the container tells the stream's length in words, as Matroska does; otherwise 0."""
+    hours, _, rest = stream.metadata.get("DURATION", "").partition(":")
+    minutes, _, seconds = rest.partition(":")
+    try:
+        return int(hours) * 3600 + int(minutes) * 60 + float(seconds)
+    except ValueError:
+        return 0.0
+
+
+def _end_seconds(packets: list[_Packet], stream: Any) -> float:
+    return max((float((p.pts + (p.duration or 0)) * stream.time_base) for p in packets if p.pts is not None), default=0.0)
+
+
+def _rotated(frame: Any) -> UInt8[np.ndarray, "h w 3"]:
+    turns = round(frame.rotation / 90) % 4
+    return np.ascontiguousarray(np.rot90(frame.to_ndarray(format="rgb24"), turns))
+
+
+def _even(rgb: UInt8[np.ndarray, "h w 3"]) -> UInt8[np.ndarray, "height width 3"]:
+    height, width = rgb.shape[:2]
+    return np.pad(rgb, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge") if height % 2 or width % 2 else rgb
+
+
+def _h264_stream(container: Any, first: UInt8[np.ndarray, "h w 3"], rate: Fraction, crf: int) -> Any:
+    stream = container.add_stream("libx264", rate=rate)
+    stream.height, stream.width = first.shape[:2]
+    stream.pix_fmt = "yuv420p"
+    stream.options = {"crf": str(crf), "threads": "1", "flags": "+bitexact", "g": str(SEEK_FRAMES)}
+    context = stream.codec_context
+    context.colorspace, context.color_range = Colorspace.ITU709, ColorRange.MPEG
+    context.color_primaries = context.color_trc = BT709
+    return stream
+
+
+def _to_yuv(frame: Any) -> Any:
+    return frame.reformat(format="yuv420p", dst_colorspace=Colorspace.ITU709)

@@ -1,0 +1,81 @@
+"""One tiny project and one real Prefect server for all tests here."""
+
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))  # for the helpers beside this file, here and in the processes that tests start
+
+import tiny_project
+from prefect.settings import PREFECT_API_URL, temporary_settings
+from tiny_project import Project
+
+from flows import environment
+
+
+@pytest.fixture(scope="session")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tiny_project.create(tmp_path_factory.mktemp("template") / "project").root
+
+
+@pytest.fixture
+def project(template: Path, tmp_path: Path) -> Project:
+    """Its path has a space."""
+    return Project(Path(shutil.copytree(template, tmp_path / "a project")))
+
+
+@dataclass(frozen=True)
+class Server:
+    """`python -m flows.server`, which serves the deployments of `project`."""
+
+    api_url: str
+    project: Project
+    printed: list[str]
+
+
+@pytest.fixture(scope="session")
+def server(template: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    home = tmp_path_factory.mktemp("served")
+    served = Project(Path(shutil.copytree(template, home / "a project")), {"PREFECT_HOME": str(home / "prefect")})
+    port = _free_port()
+    process = served.start("flows.server", "--port", str(port))
+    assert process.stdout is not None
+    printed = [process.stdout.readline().strip() for _ in range(2)]
+    assert all(printed), process.stderr and process.stderr.read()
+    url = f"http://127.0.0.1:{port}/api"
+    served.variables[environment.API_URL] = url
+    yield Server(url, served, printed)
+    _end_by_ctrl_c(process)
+
+
+@pytest.fixture
+def tracked(project: Project, server: Server, monkeypatch: pytest.MonkeyPatch) -> Iterator[Project]:
+    """A project whose stages are flow runs; this process is in it and asks the same server."""
+    project.variables |= server.project.variables
+    monkeypatch.chdir(project.root)
+    for name, value in {**server.project.variables, "PYTHONPATH": tiny_project.MODULES}.items():
+        monkeypatch.setenv(name, value)
+    with temporary_settings({PREFECT_API_URL: server.api_url}):
+        yield project
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _end_by_ctrl_c(process: subprocess.Popen[str]) -> None:
+    tree = psutil.Process(process.pid).children(recursive=True)
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=30)
+    _, left = psutil.wait_procs(tree, timeout=5)
+    assert (process.returncode, left) == (0, [])

@@ -1,0 +1,91 @@
+"""Real processes: a starter, its supervisor, a command, and the command's child."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import psutil
+import pytest
+
+from flows.supervise import end_all, supervised
+
+COMMAND = ["sh", "-c", "sleep 100 & echo $$ $!; wait"]
+STUBBORN = ["sh", "-c", "trap '' TERM; sleep 100 & echo $$ $!; wait"]
+
+STARTER = f"""
+import os
+from flows.supervise import supervised
+with supervised({COMMAND!r}, dict(os.environ), grace_seconds=2) as process:
+    print(process.pid, process.stdout.readline(), flush=True)
+    process.stdout.read()
+"""
+
+
+def test_the_tree_ends_when_its_starter_is_killed() -> None:
+    starter = subprocess.Popen([sys.executable, "-c", STARTER], stdout=subprocess.PIPE, text=True)
+    assert starter.stdout is not None
+    tree = _processes(starter.stdout.readline())
+    assert len(tree) == 3
+    starter.kill()
+    starter.communicate()
+    _assert_ended(tree)
+
+
+@pytest.mark.parametrize("command", [COMMAND, STUBBORN], ids=["willing", "stubborn"])
+def test_the_tree_ends_when_the_supervisor_is_told_to(command: list[str]) -> None:
+    with supervised(command, dict(os.environ), grace_seconds=0.5) as process:
+        tree = _processes(process.stdout.readline())
+        end_all()
+        _assert_ended(tree)
+    assert process.returncode in (128 + signal.SIGTERM, 128 + signal.SIGKILL)
+
+
+def test_the_tree_ends_when_the_command_itself_is_killed() -> None:
+    with supervised(COMMAND, dict(os.environ), grace_seconds=2) as process:
+        tree = _processes(process.stdout.readline())
+        tree[0].kill()
+        _assert_ended(tree)
+
+
+def test_the_tree_ends_with_the_block_that_started_it() -> None:
+    with supervised(COMMAND, dict(os.environ), grace_seconds=2) as process:
+        tree = _processes(process.stdout.readline())
+    _assert_ended(tree)
+
+
+def test_output_and_status_are_those_of_the_command() -> None:
+    with supervised(["sh", "-c", "echo out; echo err >&2; exit 3"], dict(os.environ), grace_seconds=2) as process:
+        assert process.stdout.read() == "out\nerr\n"
+    assert process.returncode == 3
+
+
+def test_a_process_can_end_with_the_one_that_started_it() -> None:
+    child = "import time; from flows.supervise import end_with_starter; end_with_starter(); print('up', flush=True); time.sleep(100)"
+    script = f"import subprocess, sys; p = subprocess.Popen([sys.executable, '-c', {child!r}]); print(p.pid, flush=True); p.wait()"
+    starter = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True)
+    assert starter.stdout is not None
+    orphan = psutil.Process(int(starter.stdout.readline()))
+    assert starter.stdout.readline() == "up\n"
+    starter.kill()
+    starter.wait()
+    _assert_ended([orphan])
+
+
+def _processes(pids: str) -> list[psutil.Process]:
+    return [psutil.Process(int(pid)) for pid in pids.split()]
+
+
+def _runs(process: psutil.Process) -> bool:
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+def _assert_ended(processes: list[psutil.Process]) -> None:
+    until = time.monotonic() + 10
+    while any(_runs(process) for process in processes):
+        assert time.monotonic() < until, processes
+        time.sleep(0.05)

@@ -1,0 +1,140 @@
+"""Every back-end file keeps the contract of its folder. A new file is found by itself; what its `build` needs goes into OPTIONS."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from pipeline import arrays, extractors, instances, layout, optical_flow, params, segmentation
+from pipeline.deeplabv3 import Segmenter
+from pipeline.palettes import Class, Palette
+
+PALETTE = Palette("toy", (Class(0, "road", (9, 9, 9), False, False), Class(3, "car", (0, 0, 99), True, True)), ())
+SIZES = [(32, 48), (33, 47)]
+LENGTHS = [1, 3]
+
+
+def backends(modality: str) -> list[str]:
+    return sorted(file.stem for file in (extractors.FOLDER / modality).glob("*.py") if file.stem != "__init__")
+
+
+CASES = {f"{height}x{width}-{length}-frames": ((height, width), length) for height, width in SIZES for length in LENGTHS}
+
+
+@pytest.fixture(params=CASES.values(), ids=CASES.keys())
+def clip(request, tmp_path) -> Path:
+    """A clip with all truth: a square car drives over a rough road, and is gone in the last of three frames."""
+    (height, width), length = request.param
+    folder, random = tmp_path / "clip", np.random.default_rng(0)
+    folder.mkdir()
+    road = random.integers(0, 200, (height, width, 3)).astype(np.uint8)
+    files = {
+        "frames": {},
+        "segmentation": {"palette": PALETTE.as_attributes(), "labelled_frames": list(range(length))},
+        "instances": {"objects": {"1": {"class": 3, "score": 1.0}}},
+        "optical_flow": {"strides": [1, 2]},
+    }
+    for modality, attributes in files.items():
+        with arrays.writing(layout.arrays(folder, modality), attributes) as writer:
+            for t in range(length):
+                car = np.zeros((height, width), bool)
+                car[5:15, 5 + 2 * t : 15 + 2 * t] = t < 2
+                if modality == "frames":
+                    writer.append("rgb", np.where(car[..., None], np.uint8(250), road))
+                if modality == "segmentation":
+                    writer.append("label", np.where(car, np.uint8(3), np.uint8(0)))
+                if modality == "instances":
+                    writer.append("instance", car.astype(np.uint16))
+                if modality == "optical_flow":
+                    for k in (1, 2):
+                        writer.append(f"optical_flow_{k}", np.stack([-2.0 * k * car, 0 * car], axis=-1).astype(np.float16))
+                        writer.append(f"confidence_{k}", np.full((height, width), 255 * (t >= k), np.uint8))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory) -> Path:
+    """Random ones, in the files that the back-ends expect: here only shapes and types count."""
+    folder = tmp_path_factory.mktemp("weights")
+    torch.manual_seed(0)
+    Segmenter.untrained("deeplabv3_mobilenet_v3_large", PALETTE, 1.0, "cpu").save(layout.segmentation_checkpoint(folder))
+    import ptlflow
+
+    torch.save(ptlflow.get_model("raft_small").state_dict(), folder / "raft_small.pth")
+    return folder
+
+
+def twice(clip: Path, modality: str, run) -> arrays.Clip:
+    """Runs a stage two times; equal bytes."""
+    files = []
+    for name in ("first", "second"):
+        out = clip.parent / name
+        out.mkdir()
+        run(out)
+        files.append(layout.arrays(out, modality))
+    assert files[0].read_bytes() == files[1].read_bytes()
+    return arrays.reading(files[0])
+
+
+@pytest.mark.parametrize("backend", backends("segmentation"))
+def test_every_segmentation_gives_a_label_of_its_palette_for_every_pixel(backend, clip, weights):
+    p = params.Segmentation(backend=backend, options={}, weights_from="toy", batch_size=2)
+    result = twice(clip, "segmentation", lambda out: segmentation.run_clip(clip, weights, out, p, {}, "cpu"))
+    frames = arrays.reading(layout.arrays(clip, "frames"))["rgb"]
+    assert result.names() == ["label"]
+    assert (result["label"].shape, result["label"].dtype) == (frames.shape[:3], np.uint8)
+    assert set(np.unique(result["label"][0:3])) <= {0, 3, 255}
+    assert result.attributes["palette"]["name"] == "toy"
+
+
+@pytest.mark.parametrize("backend", backends("instances"))
+def test_all_instances_are_objects_with_a_class_and_a_score(backend, clip):
+    p = params.Instances(backend=backend, options={}, min_pixels=4, min_overlap=0.3)
+    result = twice(clip, "instances", lambda out: instances.run_clip(clip, clip, clip, out, p, {}))
+    frames = arrays.reading(layout.arrays(clip, "frames"))["rgb"]
+    assert result.names() == ["instance"]
+    assert (result["instance"].shape, result["instance"].dtype) == (frames.shape[:3], np.uint16)
+    ids = set(np.unique(result["instance"][0:3]).tolist()) - {0}
+    assert {str(id_) for id_ in ids} == set(result.attributes["objects"])
+    for about in result.attributes["objects"].values():
+        assert about["class"] in PALETTE.things
+        assert 0 <= about["score"] <= 1
+    if len(frames) == 3:
+        assert not result["instance"][2].any()  # the car is gone
+
+
+OPTIONS = {"opencv_dis": lambda weights: {"preset": "fast"}, "given": lambda weights: {}}
+OPTIONS["ptlflow"] = lambda weights: {"model": "raft_small", "weights": str(weights / "raft_small.pth")}
+
+
+@pytest.mark.parametrize("backend", backends("optical_flow"))
+def test_every_optical_flow_is_a_number_and_none_where_there_is_no_earlier_frame(backend, clip, weights):
+    p = params.OpticalFlow(
+        backend=backend, options=OPTIONS[backend](weights), strides=[1, 2], rounding=0.0625, photometric=0.02, forward_backward=1.0
+    )
+    result = twice(clip, "optical_flow", lambda out: optical_flow.run_clip(clip, out, p, {}, "cpu"))
+    length, *size = arrays.reading(layout.arrays(clip, "frames"))["rgb"].shape[:3]
+    assert result.names() == ["confidence_1", "confidence_2", "optical_flow_1", "optical_flow_2"]
+    assert result.attributes["strides"] == [1, 2]
+    for k in (1, 2):
+        flow, trust = result[f"optical_flow_{k}"], result[f"confidence_{k}"]
+        assert (flow.shape, flow.dtype) == ((length, *size, 2), np.float16)
+        assert (trust.shape, trust.dtype) == ((length, *size), np.uint8)
+        assert np.isfinite(flow[0:3].astype(np.float32)).all()
+        assert not trust[0:k].any()
+        if backend != "given":
+            assert not flow[0:k].any()
+
+
+@pytest.mark.parametrize("backend", [b for b in backends("optical_flow") if b != "given"])
+def test_every_measured_optical_flow_takes_a_batch_and_treats_each_pair_alone(backend, weights):
+    p = params.OpticalFlow(
+        backend=backend, options=OPTIONS[backend](weights), strides=[1], rounding=0.0625, photometric=0.02, forward_backward=1.0
+    )
+    measure = extractors.load(p, clips=weights, device="cpu")
+    random = np.random.default_rng(0)
+    source, target = random.integers(0, 256, (2, 2, 33, 47, 3)).astype(np.uint8)
+    both = measure(source, target)
+    assert (both.shape, both.dtype) == ((2, 33, 47, 2), np.float32)
+    np.testing.assert_allclose(measure(source[1:], target[1:]), both[1:], atol=0.02)

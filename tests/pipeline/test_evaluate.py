@@ -1,0 +1,109 @@
+import json
+
+import numpy as np
+import pytest
+from finished_journey import CAR, FRAMES, PALETTE, SKY, Journey, finished
+
+from pipeline import arrays, evaluate, layout, params
+from pipeline.errors import InputError
+from pipeline.extractors.segmentation import Labels
+
+GIVEN = params.Segmentation(backend="given", options={}, weights_from="stripes", batch_size=2)
+READ = ("clips", "segmentation", "optical_flow", "segmentation_model", "dataset", "synthesize", "synthesize_per_frame")
+
+
+def scores_of(journey: Journey, labelling: params.Segmentation = GIVEN, stride: int = 1) -> dict:
+    out = journey.folder("evaluate")
+    evaluate.run(**journey.arguments(*READ), out=out, p=params.Evaluate(stride=stride), labelling=labelling, device="cpu")
+    return json.loads(layout.scores(out).read_text())
+
+
+@pytest.fixture
+def journey(tmp_path) -> Journey:
+    return finished(tmp_path)
+
+
+def test_the_real_video_has_no_warping_error_and_its_own_detail(journey):
+    real = scores_of(journey)["real"]
+    assert real == {"warping_error": pytest.approx(0, abs=1e-9), "gradient_energy_ratio": 1.0, "psnr": None, "ssim": None, "miou": None}
+
+
+def test_the_less_noisy_video_is_better_in_every_measure(journey):
+    scores = scores_of(journey)
+    assert scores["vid2vid_better_than_per_frame"] == {
+        "warping_error": True,
+        "gradient_energy_ratio": True,
+        "psnr": True,
+        "ssim": True,
+        "miou": None,
+    }
+    assert scores["vid2vid"]["psnr"] > scores["per_frame"]["psnr"] > 20
+
+
+def test_warping_error_of_independent_noise_is_twice_its_variance(journey):
+    variance = ((24 * 2 + 1) ** 2 - 1) / 12 / 255**2  # of whole numbers from -24 to 24
+    assert scores_of(journey)["per_frame"]["warping_error"] == pytest.approx(2 * variance, rel=0.1)
+
+
+def test_a_clip_counts_by_its_frames(journey):
+    scores = scores_of(journey)
+    assert scores["test"] == {"clips": 2, "frames": 2 * FRAMES}
+    parts = [row for row in scores["clips"] if row["method"] == "vid2vid"]
+    assert [row["clip"] for row in parts] == ["drive-1", "drive-2"]
+    assert scores["vid2vid"]["ssim"] == pytest.approx(np.mean([row["ssim"] for row in parts]), abs=1e-5)
+
+
+def test_psnr_is_that_of_all_pixels_together(journey):
+    clip = journey.of("test")[0]
+    real, fake = (arrays.reading(layout.arrays(journey.folder(s) / clip, "frames"))["rgb"][:] / 255 for s in ("clips", "synthesize"))
+    row = next(row for row in scores_of(journey)["clips"] if (row["clip"], row["method"]) == (clip, "vid2vid"))
+    assert row["psnr"] == pytest.approx(-10 * np.log10(((real - fake) ** 2).mean()), abs=1e-3)
+
+
+def test_copying_the_first_frame_is_measured_although_it_is_a_real_one(journey):
+    copied = scores_of(journey)["copy_first_frame"]
+    assert copied["gradient_energy_ratio"] == pytest.approx(1, abs=0.2)
+    assert copied["psnr"] < 30
+    assert copied["warping_error"] > 0.001
+
+
+def test_flat_colours_have_little_detail(journey):
+    assert scores_of(journey)["mean_colour_per_label"]["gradient_energy_ratio"] < 0.5
+
+
+def test_without_a_generator_without_past_there_is_no_comparison(tmp_path):
+    scores = scores_of(finished(tmp_path, per_frame=False))
+    assert "per_frame" not in scores
+    assert scores["vid2vid_better_than_per_frame"] == {}
+
+
+def test_the_result_is_labelled_again_by_the_network_that_labelled_the_real_video(journey, monkeypatch):
+    """A stand-in that calls everything sky: of the three labels only the sky has an IoU above 0, its share of the pixels."""
+
+    def load(section, **given):
+        assert given["model"] == journey.folder("segmentation_model")
+        return Labels(PALETTE, lambda rgb, frames: np.full(rgb.shape[:3], SKY, np.uint8))
+
+    monkeypatch.setattr(evaluate.extractors, "load", load)
+    labelling = params.Segmentation(backend="deeplabv3", options={}, weights_from="stripes", batch_size=2)
+    labels = np.stack([f.label for clip in journey.of("test") for f in journey.frames(clip)])
+    share_of_sky = (labels == SKY).mean()
+    assert (labels == CAR).any()
+    for method in ("vid2vid", "real", "copy_first_frame"):
+        assert scores_of(journey, labelling)[method]["miou"] == pytest.approx(share_of_sky / 3, abs=1e-6)
+
+
+def test_a_stride_without_optical_flow_is_refused(journey):
+    with pytest.raises(InputError, match="evaluate.stride is 3: optical_flow.strides has 1"):
+        scores_of(journey, stride=3)
+
+
+def test_equal_inputs_give_equal_bytes(journey):
+    scores_of(journey)
+    once = layout.scores(journey.folder("evaluate")).read_bytes()
+    scores_of(journey)
+    assert layout.scores(journey.folder("evaluate")).read_bytes() == once
+
+
+def test_the_held_out_score_of_the_segmentation_model_stands_beside(journey):
+    assert scores_of(journey)["segmentation_model"] == {"held_out_miou": 0.512345}

@@ -1,0 +1,23 @@
+from pipeline.made_by import libraries, made
+from pipeline.params import Evaluate
+
+
+def test_one_key_is_shown_and_several_are_digested():
+    made_by = {"key": "r" * 64, "inputs": {"train": {"*": "t" * 64}, "clips": {"a": "1", "b": "2"}}}
+    parts = {part.stage: part for part in made(made_by, {}, {})}
+    assert (parts["train"].key, parts["train"].results) == ("t" * 12, 1)
+    assert parts["clips"].results == 2 and parts["clips"].key not in ("1", "2")
+    assert parts["report"].key == "r" * 12
+
+
+def test_parameters_are_those_of_the_files_or_of_the_section_and_flat():
+    made_by = {"key": "k", "inputs": {"clips": {"a": "1"}, "evaluate": {"*": "2"}}}
+    attributes = {"clips": {"parameters": {"p": {"size": {"width": 4, "on": True}, "none": None, "name": "x", "empty": {}}}, "code": "c" * 64}}
+    parts = {part.stage: part for part in made(made_by, attributes, {"evaluate": Evaluate(stride=1)})}
+    assert parts["clips"].parameters == {"size.width": "4", "size.on": "true", "none": "null", "name": "x", "empty": "{}"}
+    assert parts["clips"].code == "c" * 12
+    assert parts["evaluate"].parameters == {"stride": "1"}
+
+
+def test_libraries_of_all_stages_are_listed_once():
+    assert libraries({"a": {"libraries": {"torch": "2", "av": "1"}}, "b": {"libraries": {"torch": "3"}}, "c": {}}) == {"av": "1", "torch": "2, 3"}
