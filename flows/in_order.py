@@ -4,7 +4,6 @@ The order is read from DVC, and DVC alone decides what has to run: the result is
 """
 
 from graphlib import TopologicalSorter
-from pathlib import Path
 from typing import Any
 
 from prefect import State, Task, get_run_logger, task
@@ -18,8 +17,7 @@ from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 from flows import dvc_project, supervise
 from flows.artifacts import show_table
 from flows.link import PARENT_FLOW_RUN
-from pipeline import layout
-from pipeline import scan as raw_files
+from pipeline import layout, prepare
 from pipeline.errors import InputError
 from pipeline.params_file import load
 
@@ -36,8 +34,8 @@ def run_up_to(target: str, dataset: str) -> State[Any]:
     try:
         load(layout.PARAMS).require(dataset)
         stages = dvc_project.upstream_stages(f"{target}@{dataset}")
-        for name in sorted({stage.split("@")[1] for stage in stages}):  # its model may come from another data set
-            scan(name)
+        for name in sorted({stage.split("@")[1] for stage in stages}):  # a model may come from another data set
+            get_run_logger().info("%s: %d raw files", name, len(prepare.run(name)))
     except InputError as error:
         return Failed(message=str(error))
     states = _run_all(stages)
@@ -45,13 +43,6 @@ def run_up_to(target: str, dataset: str) -> State[Any]:
     show_table(target, dataset, "stages", rows=rows, description=f"Stages up to {target}@{dataset}")
     failed = [f"{stage}: {state.message}" for stage, state in states.items() if state.is_failed()]
     return Failed(message="\n".join(failed)) if failed else Completed(message=_count(rows))
-
-
-@task(task_run_name="scan {dataset}", cache_policy=NO_CACHE, persist_result=False)
-def scan(dataset: str) -> None:
-    """Raw folder -> the table that DVC watches instead of it."""
-    folder = getattr(load(layout.PARAMS).source(dataset), "path", None)
-    raw_files.run(dataset, Path(folder) if folder else None)
 
 
 def _run_all(stages: dict[str, set[str]]) -> dict[str, State[Any]]:

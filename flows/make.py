@@ -1,7 +1,6 @@
 """`python -m flows.make DATASET`: what `make demo` calls. Scans, runs `dvc repro` up to the report, and says where that lies."""
 
 import argparse
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -25,9 +24,7 @@ def main() -> int:
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
-    status = subprocess.run(
-        [*DVC, "repro", f"report@{asked.dataset}"], env=environment.for_tools(DVC_NO_ANALYTICS="1", **os.environ)
-    ).returncode
+    status = subprocess.run([*DVC, "repro", f"report@{asked.dataset}"], env=environment.for_tools()).returncode
     if status == 0:
         print(f"\nopen {layout.page(layout.stage(asked.dataset, 'report'))}")
     return status

@@ -41,7 +41,6 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _scan(arguments: argparse.Namespace) -> None:
-    all_params = load(layout.PARAMS)
     for dataset in arguments.dataset or load(layout.PARAMS).datasets():
         files = prepare.run(dataset)
         print(f"{dataset}: {len(files)} files, {files['bytes'].sum() / 1e6:.1f} MB")

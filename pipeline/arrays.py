@@ -156,5 +156,7 @@ class ArrayView:
         try:
             decoded = numcodecs.blosc.decompress(self._zip.read(f"{self._prefix}{t}{self._suffix}"))
         except (BadZipFile, KeyError, RuntimeError, OSError) as error:
-            raise InputError(f"{self._path}: frame {t} is damaged ({error}); `python -m pipeline store verify` names what to make again") from None
+            raise InputError(
+                f"{self._path}: frame {t} is damaged ({error}); `python -m pipeline store verify` names what to make again"
+            ) from None
         return np.frombuffer(decoded, self.dtype).reshape(self.shape[1:]).copy()

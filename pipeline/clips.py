@@ -35,7 +35,13 @@ def run_item(item: Item, root: Path, out: Path, p: params.Clips, made_by: dict[s
     for t, frame in frames:
         if cut := starts.get(t):
             clip = f"{item.name}_{t:06d}"
-            about = {"clip": clip, "split": cut.split, "sequence": item.name, "first_frame": t, "frames_per_second": footage.frames_per_second}
+            about = {
+                "clip": clip,
+                "split": cut.split,
+                "sequence": item.name,
+                "first_frame": t,
+                "frames_per_second": footage.frames_per_second,
+            }
             labelled = _write_clip(_until(frame, frames, cut), out / clip, footage, p, {**made_by, **about, "source_kind": item.kind})
             rows.append({**about, "num_frames": cut.end - cut.first, "labelled": labelled, "height": p.height, "width": p.width})
     pd.DataFrame(rows).to_csv(layout.clips_table(out), index=False)
@@ -63,7 +69,9 @@ def _write_clip(frames: Iterator[SourceFrame], folder: Path, footage: Footage, p
     """Returns how many of the frames have labels."""
     folder.mkdir()
     labels = {**attributes, "labelled_frames": [], "palette": footage.palette.as_attributes() if footage.palette else None}
-    truth = _Truth(folder, {"segmentation": labels, "instances": {**attributes, "objects": {}}, "optical_flow": {**attributes, "strides": []}})
+    truth = _Truth(
+        folder, {"segmentation": labels, "instances": {**attributes, "objects": {}}, "optical_flow": {**attributes, "strides": []}}
+    )
     with truth.files, arrays.writing(layout.arrays(folder, "frames"), attributes) as writer:
         for t, source_frame in enumerate(frames):
             frame = fit(source_frame, p.width, p.height)

@@ -1,5 +1,6 @@
 """clips, segmentation, instances, optical_flow -> dataset: for each split one checked table of clips, and class shares."""
 
+from collections.abc import Hashable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +32,9 @@ def _included(clips: Path, split: str, exclude: list[str]) -> pd.DataFrame:
     rows = manifest.clips(clips, split)
     rows = rows[~rows["clip"].isin(exclude)].drop(columns=["key", "item_key"]).reset_index(drop=True)
     if rows.empty:
-        raise InputError(f"dataset: there are no {split} clips: both splits are needed (see the source's test_... settings and dataset.exclude)")
+        raise InputError(
+            f"dataset: there are no {split} clips: both splits are needed (see the source's test_... settings and dataset.exclude)"
+        )
     return rows
 
 
@@ -39,7 +42,7 @@ def _palette_of(segmentation: Path) -> Palette:
     return palettes.from_attributes(arrays.reading(layout.arrays(segmentation, "segmentation")).attributes["palette"])
 
 
-def _described(clip: dict[str, Any], folders: dict[str, Path], palette: Palette) -> dict[str, Any]:
+def _described(clip: Mapping[Hashable, Any], folders: dict[str, Path], palette: Palette) -> dict[str, Any]:
     """Checks that the files of one clip fit together; counts its labels."""
     name = clip["clip"]
     files = {modality: arrays.reading(layout.arrays(folder / name, modality)) for modality, folder in folders.items()}

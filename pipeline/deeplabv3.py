@@ -84,7 +84,7 @@ class Segmenter:
 def _about(path: Path) -> dict[str, Any]:
     try:
         with safe_open(path, framework="pt") as file:
-            return json.loads(file.metadata()[ABOUT])  # type: ignore[no-any-return]
+            return json.loads(file.metadata()[ABOUT])
     except (FileNotFoundError, SafetensorError, KeyError, TypeError):
         raise InputError(f"{path}: is no DeepLabV3 checkpoint of the stage segmentation_model") from None
 

@@ -31,6 +31,7 @@ def run(
     segmentation: Path,
     optical_flow: Path,
     segmentation_model: Path,
+    segmentation_scores: Path,
     dataset: Path,
     synthesize: Path,
     synthesize_per_frame: Path,
@@ -55,7 +56,7 @@ def run(
         for method, video in videos.items():
             if video is not None:
                 tallies.setdefault(method, {})[clip] = _measured(video, real, segment, p.stride)
-    layout.scores(out).write_text(json.dumps(_scores(tallies, segmentation_model), indent=1) + "\n")
+    layout.scores(out).write_text(json.dumps(_scores(tallies, segmentation_scores), indent=1) + "\n")
 
 
 @dataclass
@@ -159,14 +160,14 @@ def _segment(labelling: params.Segmentation, clip: Path, model: Path, device: st
     return segment
 
 
-def _scores(tallies: dict[str, dict[str, Tally]], segmentation_model: Path) -> dict[str, Any]:
+def _scores(tallies: dict[str, dict[str, Tally]], segmentation_scores: Path) -> dict[str, Any]:
     """What is not a number or a dict of them (the clips, null) `dvc metrics show` leaves out: it would be a hundred columns."""
     totals = {method: sum(of_clips.values(), Tally()) for method, of_clips in tallies.items()}
     scores = {method: totals[method].scores(method == REAL) for method in METHODS if method in totals}
     return {
         **scores,
         "vid2vid_better_than_per_frame": _comparison(scores[FULL], scores["per_frame"]) if "per_frame" in scores else {},
-        "segmentation_model": {"held_out_miou": json.loads(layout.scores(segmentation_model).read_text()).get("miou")},
+        "segmentation_model": {"held_out_miou": json.loads(layout.scores(segmentation_scores).read_text()).get("miou")},
         "test": {"clips": len(tallies[REAL]), "frames": totals[REAL].frames},
         "clips": [
             {"clip": clip, "method": method, "frames": tally.frames, **tally.scores(method == REAL)}

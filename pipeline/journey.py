@@ -1,9 +1,13 @@
 """Which function is which stage. Their order is written in dvc.yaml alone.
 
-A stage is one function, and its signature says what it needs: a parameter with a stage's name is a folder to read (of the
-clip, where both work clip by clip; otherwise of the whole data set), a parameter whose type is a section gets that section, `out`
-is the folder to fill, `work` one for unfinished state, `made_by` what goes into the attributes of files, `device` cpu or cuda,
-`dataset_name` the data set's name. Per item, `item` and `root` come with it; per split, `split`.
+A stage is one function, and its signature says what it needs:
+    a parameter with a stage's name    a folder to read: the clip's, where both work clip by clip, else the whole data set's
+    one whose type is a section        that section of params.yaml
+    out, work                          the folder to fill, and one for unfinished state
+    made_by                            what goes into the attributes of files
+    device                             cpu or cuda
+    dataset_name, own_model            the data set's name; whether its labels come from its own segmentation model
+    item and root, or split            what a call per item or split works on
 """
 
 import ast
@@ -26,7 +30,8 @@ class Stage:
     only_test: bool = False
     """Only test clips are worked on."""
     uses: Literal["all", "train", "labelled"] = "all"
-    """Clips that a call for the whole data set looks at; others may come and go without doing it again."""
+    """Clips that a call for the whole data set looks at (labelled: training clips with labels); others may come and go
+    without doing it again."""
 
     @property
     def module(self) -> str:
@@ -63,6 +68,7 @@ STAGES = {
         Stage("clips", "pipeline.clips:run_item", per="item"),
         Stage("segmentation_model", "pipeline.segmentation_model:run", per="dataset", uses="labelled"),
         Stage("segmentation", "pipeline.segmentation:run_clip", per="clip"),
+        Stage("segmentation_scores", "pipeline.segmentation_scores:run", per="dataset"),
         Stage("instances", "pipeline.instances:run_clip", per="clip"),
         Stage("optical_flow", "pipeline.optical_flow:run_clip", per="clip"),
         Stage("dataset", "pipeline.dataset:run_split", per="split"),

@@ -1,11 +1,11 @@
 """Where things lie. No other module spells a file name.
 
-    data/<dataset>.files.csv              raw files of a source: path, bytes, sha256 (kept in git)
-    data/<dataset>/<stage>/manifest.csv   what the stage made, with the key of each part in the store
-    data/<dataset>/<stage>/<clip>/        the files of one clip, hard links into the store
-    reports/<dataset>/index.html
-    runs/<id>/                            host, dates, rates, tracebacks: nothing that is compared
-    .store/                               finished results by key (see store.py)
+data/<dataset>.files.csv              raw files of a source: path, bytes, sha256 (kept in git)
+data/<dataset>/<stage>/manifest.csv   what the stage made, with the key of each part in the store
+data/<dataset>/<stage>/<clip>/        the files of one clip, hard links into the store
+reports/<dataset>/index.html
+runs/<id>/                            host, dates, rates, tracebacks: nothing that is compared
+.store/                               finished results by key (see store.py)
 """
 
 import os

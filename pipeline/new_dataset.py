@@ -2,7 +2,6 @@
 
 import copy
 import io
-import os
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +28,7 @@ def run(name: str, path: Path, like: str) -> None:
     check(text.getvalue(), layout.PARAMS)
     unfinished = layout.PARAMS.with_suffix(".yaml.unfinished")
     unfinished.write_text(text.getvalue())
-    os.replace(unfinished, layout.PARAMS)
+    unfinished.replace(layout.PARAMS)
 
 
 def _entry(document: Any, name: str, path: Path, like: str) -> Any:

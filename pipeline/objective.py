@@ -4,11 +4,11 @@ from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float
-from models.discriminator_input import grouped_video_input, image_input
 from torch import Tensor, nn
 
 from models.adversarial import GAN_LOSSES, discriminator_terms, generator_terms
 from models.discriminator import Discriminator, DiscriminatorFeatures
+from models.discriminator_input import grouped_video_input, image_input
 from models.losses import motion_terms, perceptual_term
 from models.vgg import VggFeatures
 from models.video_generator import Generated, VideoGenerator
@@ -25,7 +25,11 @@ class Networks:
     vgg: VggFeatures | None
 
     def trained(self) -> dict[str, nn.Module]:
-        return {"generator": self.generator, "image_discriminator": self.image_discriminator, "video_discriminator": self.video_discriminator}
+        return {
+            "generator": self.generator,
+            "image_discriminator": self.image_discriminator,
+            "video_discriminator": self.video_discriminator,
+        }
 
 
 @dataclass(frozen=True)
@@ -38,10 +42,11 @@ class Judged:
 
 
 def generate(generator: VideoGenerator, batch: Batch, each_alone: bool) -> Generated:
+    foreground = batch.foreground if generator.foreground else None
     if each_alone:
         past = generator.past_frames
-        return generator.generate_each_alone(batch.maps[:, past:], None if batch.foreground is None else batch.foreground[:, past:])
-    generated: Generated = generator(batch.maps, batch.foreground, batch.past)
+        return generator.generate_each_alone(batch.maps[:, past:], None if foreground is None else foreground[:, past:])
+    generated: Generated = generator(batch.maps, foreground, batch.past)
     return generated
 
 
@@ -49,7 +54,11 @@ def judge(networks: Networks, batch: Batch, generated: Generated, each_alone: bo
     """D_I sees each frame (blended, and raw where that differs) with its maps, D_V groups of three frames with their true flow."""
     maps = _frames(batch.maps[:, -batch.real.shape[1] :])
     kinds = [generated.image] if each_alone else [generated.image, generated.raw]
-    judged = {"image": _judged(networks.image_discriminator, [image_input(maps, _frames(kind)) for kind in kinds], image_input(maps, _frames(batch.real)))}
+    judged = {
+        "image": _judged(
+            networks.image_discriminator, [image_input(maps, _frames(kind)) for kind in kinds], image_input(maps, _frames(batch.real))
+        )
+    }
     fake, real = (grouped_video_input(frames, batch.optical_flow, stride=1) for frames in (generated.image, batch.real))
     if fake is not None and real is not None and not each_alone:
         judged["video"] = _judged(networks.video_discriminator, [fake], real)

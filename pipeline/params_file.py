@@ -16,7 +16,7 @@ from ruamel.yaml.error import YAMLError
 from pipeline import params
 from pipeline.errors import InputError
 
-T = TypeVar("T", bound=BaseModel)
+T = TypeVar("T", bound=params.Section)
 
 
 class Params:

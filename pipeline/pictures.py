@@ -68,11 +68,13 @@ def _outlined(picture: UInt8[np.ndarray, "h w 3"], ids: np.ndarray) -> UInt8[np.
     border = np.zeros(ids.shape, bool)
     border[:, :-1] |= ids[:, :-1] != ids[:, 1:]
     border[:-1] |= ids[:-1] != ids[1:]
-    return np.where(border[..., None], np.uint8(255), picture)
+    outlined: np.ndarray = np.where(border[..., None], np.uint8(255), picture)
+    return outlined
 
 
 def _hsv(hue: np.ndarray, saturation: np.ndarray, value: np.ndarray) -> UInt8[np.ndarray, "h w 3"]:
     """All in [0, 1]."""
     corners = np.array([colorsys.hsv_to_rgb(h / 360, 1, 1) for h in range(361)])
     full = corners[np.round(hue * 360).astype(int)]  # h w 3
-    return np.round(255 * value[..., None] * (1 - saturation[..., None] * (1 - full))).astype(np.uint8)
+    rgb: np.ndarray = np.round(255 * value[..., None] * (1 - saturation[..., None] * (1 - full)))
+    return rgb.astype(np.uint8)

@@ -1,7 +1,7 @@
 """What a stage has to do: one job for each source item, clip, split or data set, with the key of its result.
 
 A key holds the keys of the inputs that are used, the stage's parameters, the code it reaches and the computing libraries that this
-code imports, hashes of weights and, where torch computes, device class and threads. Never: worker count, paths, names of clips.
+code imports, hashes of weights and, where torch computes, device class and threads. Never: worker count, paths.
 """
 
 from collections.abc import Collection
@@ -55,10 +55,11 @@ def _plan_items(stage: Stage, dataset: str, all_params: Params, store: Store) ->
         raise InputError(f"datasets.{dataset}.source: no {source.kind} in {path} ({layout.files_table(dataset)} lists {len(files)} files)")
     make = _JobMaker(stage, dataset, all_params, store, f"pipeline.sources.{source.kind}")
     root = Path(path or ".").expanduser().resolve()
-    return [
-        make(item.name, inputs={"files": [files[f] for f in item.files], "item": item.parameters}, arguments={"item": item, "root": root})
-        for item in items
-    ]
+    jobs = []
+    for item in items:
+        inputs = {"name": item.name, "files": [files[file] for file in item.files], "parameters": item.parameters}
+        jobs.append(make(item.name, inputs=inputs, arguments={"item": item, "root": root}))
+    return jobs
 
 
 def _plan_clips(stage: Stage, dataset: str, all_params: Params, store: Store) -> list[Job]:
@@ -93,7 +94,8 @@ def _plan_whole(stage: Stage, dataset: str, all_params: Params, store: Store) ->
     make = _JobMaker(stage, dataset, all_params, store)
     folders = _folders_read(stage, dataset, all_params)
     clips = manifest.clips(layout.stage(dataset, "clips"))
-    used = {"all": clips, "train": clips[clips["split"] == "train"], "labelled": clips[clips["labelled"] > 0]}[stage.uses]
+    train = clips[clips["split"] == "train"]
+    used = {"all": clips, "train": train, "labelled": train[train["labelled"] > 0]}[stage.uses]
     names = [*used["clip"], *set(used["split"]), manifest.WHOLE]
     inputs = {name: _only(manifest.keys(folder), names) for name, folder in folders.items()}
     return [make(manifest.WHOLE, inputs=inputs, arguments=_resolved(folders))]
@@ -123,15 +125,20 @@ class _JobMaker:
 
     def __init__(self, stage: Stage, dataset: str, all_params: Params, store: Store, *extra_modules: str) -> None:
         self.stage, self.store = stage, store
-        self.named = {"dataset_name": dataset} if stage.takes("dataset_name") else {}
+        segmentation = all_params.section(params.Segmentation, dataset)
+        own_model = segmentation.backend == "deeplabv3" and segmentation.weights_from == dataset
+        offered = {"dataset_name": dataset, "own_model": own_model}
+        self.named = {name: value for name, value in offered.items() if stage.takes(name)}
         self.sections = {name: all_params.section(cls, dataset) for name, cls in stage.sections().items()}
         self.device = all_params.machine.device
         self.threads = all_params.machine.threads if stage.per == "dataset" else 1
         self.shared = self._shared(*extra_modules)
 
     def _shared(self, *extra_modules: str) -> dict[str, Any]:
-        backends = [extractors.module_of(section) for section in self.sections.values() if isinstance(section, params.Backend)]
-        modules = provenance.reached_modules(self.stage.module, *backends, *extra_modules)
+        modules = provenance.reached_modules(self.stage.module, *extra_modules)
+        if "pipeline.extractors" in modules:
+            backends = [extractors.module_of(section) for section in self.sections.values() if isinstance(section, params.Backend)]
+            modules = provenance.reached_modules(*modules, *backends)
         libraries = provenance.library_versions(modules)
         return {
             "format": layout.VERSION,
@@ -147,7 +154,9 @@ class _JobMaker:
         parts = {**self.shared, "inputs": inputs}
         key = key_of(parts)
         made_by = {"key": key, **parts}
-        return Job(self.stage.name, name, key, str(self.store.root), {**arguments, **self.named}, self.sections, made_by, self.device, self.threads)
+        return Job(
+            self.stage.name, name, key, str(self.store.root), {**arguments, **self.named}, self.sections, made_by, self.device, self.threads
+        )
 
 
 def _with_hashes(values: dict[str, Any]) -> dict[str, Any]:

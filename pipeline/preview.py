@@ -1,11 +1,14 @@
-"""What a training step saw and made, as one picture."""
+"""What a training step saw and made, as one picture.
+
+Without pipeline.pictures: the report's pictures may change without a new training.
+"""
 
 from pathlib import Path
 
 import numpy as np
+from PIL import Image
 
 from models.video_generator import Generated
-from pipeline import pictures
 from pipeline.palettes import VOID, Palette
 from pipeline.tensors import tensor_to_frames
 from pipeline.windows import Batch
@@ -20,6 +23,13 @@ def save_preview(path: Path, batch: Batch, generated: Generated, palette: Palett
     fake = tensor_to_frames(generated.image[0, :MOST_FRAMES])
     one_hot = batch.maps[0, -batch.real.shape[1] :, : palette.num_labels].cpu()[:MOST_FRAMES]  # t n h w
     labels = np.where(one_hot.amax(dim=1).numpy() > 0, one_hot.argmax(dim=1).numpy(), VOID).astype(np.uint8)
-    rows = [pictures.side_by_side(list(row), GAP) for row in (palette.paint(labels), real, fake)]
-    space = np.zeros((GAP, rows[0].shape[1], 4), np.uint8)
-    pictures.save(path, np.concatenate([rows[0], space, rows[1], space, rows[2]]))
+    rows = [_joined(list(row), axis=1) for row in (palette.paint(labels), real, fake)]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(_joined(rows, axis=0)).save(path)
+
+
+def _joined(parts: list[np.ndarray], *, axis: int) -> np.ndarray:
+    """With black gaps, but none at the end."""
+    gap = [(0, 0), (0, 0), (0, 0)]
+    gap[axis] = (0, GAP)
+    return np.concatenate([*(np.pad(part, gap) for part in parts[:-1]), parts[-1]], axis=axis)

@@ -21,7 +21,15 @@ class Bar:
         self.name, self.total, self.done = name, total, 0
         self._start = self._last_line = time.monotonic()
         self._live = sys.stderr.isatty()
-        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn(), TextColumn("{task.fields[note]}"))
+        columns = (
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            TextColumn("left"),
+            TimeRemainingColumn(),
+            TextColumn("{task.fields[note]}"),
+        )
         self._bar = Progress(*columns, console=Console(stderr=True), disable=not self._live)
         self._task = self._bar.add_task(name, total=total, note="")
 

@@ -5,7 +5,7 @@ also inside a function, is reached; back-ends, loaded by name, are handed in by 
 """
 
 import ast
-from functools import lru_cache
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -18,7 +18,20 @@ OWN_PACKAGES = ("pipeline", "models")
 MACHINERY = frozenset(
     f"pipeline.{name}"
     for name in (
-        *("arrays", "checkpoint", "errors", "index", "journey", "layout", "manifest", "params", "params_file", "plan", "preview", "progress"),
+        *(
+            "arrays",
+            "checkpoint",
+            "errors",
+            "index",
+            "journey",
+            "layout",
+            "manifest",
+            "params",
+            "params_file",
+            "plan",
+            "preview",
+            "progress",
+        ),
         *("prepare", "provenance", "runner", "scan", "store", "store_care"),
     )
 )
@@ -75,14 +88,14 @@ def module_file(module: str) -> Path | None:
     return next((file for file in candidates if file.is_file()), None)
 
 
-@lru_cache(maxsize=None)
+@cache
 def syntax_tree(module: str) -> ast.Module:
     path = module_file(module)
     assert path is not None, module
     return ast.parse(path.read_text())
 
 
-@lru_cache(maxsize=None)
+@cache
 def _imports(module: str) -> frozenset[str]:
     names: set[str] = set()
     for node in ast.walk(syntax_tree(module)):

@@ -32,7 +32,7 @@ RENDERED = "sample_street"
 
 def run(
     clips: Path,
-    segmentation_model: Path,
+    segmentation_scores: Path,
     segmentation: Path,
     instances: Path,
     optical_flow: Path,
@@ -52,7 +52,7 @@ def run(
     layout.media(out).mkdir()
     test = read_index(dataset, "test")
     folders = Folders(clips, segmentation, instances, optical_flow, synthesize, synthesize_per_frame)
-    shown_clips = [_shown_clip(row, folders, layout.media(out), p.crf) for row in test.head(p.clips).to_dict("records")]
+    shown_clips = [_shown_clip(row["clip"], folders, layout.media(out), p.crf) for _, row in test.head(p.clips).iterrows()]
     first = test["clip"].iloc[0]
     scores = json.loads(layout.scores(evaluate).read_text())
     made_parts = made(made_by, folders.attributes(first), {"segmentation_model": model_training, "train": training})
@@ -69,7 +69,7 @@ def run(
         "best": best(scores),
         "shown": shown,
         "verdict": verdict(scores),
-        "model": json.loads(layout.scores(segmentation_model).read_text()),
+        "model": json.loads(layout.scores(segmentation_scores).read_text()),
         "classes": _classes(dataset, folders.palette(first)),
         "panels": curves.panels(_losses({"vid2vid": train, "per frame": train_per_frame})),
         "panel_size": (curves.WIDTH, curves.HEIGHT),
@@ -121,9 +121,10 @@ class Folders:
         return {stage: file.attributes for stage, file in {**{name: read(clip) for name, read in files.items()}, **fakes}.items()}
 
 
-def _shown_clip(row: dict[str, Any], folders: Folders, media: Path, crf: int) -> dict[str, Any]:
+def _shown_clip(clip: str, folders: Folders, media: Path, crf: int) -> dict[str, Any]:
     """Writes a clip's videos and pictures; returns what the page says about it."""
-    clip, rate = row["clip"], folders.frames(row["clip"]).attributes["frames_per_second"]
+    num_frames, height, width, _ = folders.frames(clip)["rgb"].shape
+    rate = folders.frames(clip).attributes["frames_per_second"]
     videos = []
     for key, (caption, length, frame) in _videos(clip, folders).items():
         stem = media / f"{clip}.{key}"
@@ -133,7 +134,8 @@ def _shown_clip(row: dict[str, Any], folders: Folders, media: Path, crf: int) ->
         pictures.save(stem.with_name(stem.name + ".stills.png"), pictures.side_by_side(stills, GAP))
         videos.append({"key": key, "caption": caption})
     numerator, denominator = map(int, rate.split("/"))
-    return {**row, "rate": numerator / denominator, "videos": videos, "maps": _save_maps(clip, folders, media)}
+    size = {"num_frames": num_frames, "height": height, "width": width}
+    return {"clip": clip, **size, "rate": numerator / denominator, "videos": videos, "maps": _save_maps(clip, folders, media)}
 
 
 def _videos(clip: str, folders: Folders) -> dict[str, tuple[str, int, Callable[[int], np.ndarray]]]:
@@ -195,7 +197,10 @@ def _classes(dataset: Path, palette: Palette) -> list[dict[str, Any]]:
     shares = {
         split: pd.read_csv(layout.class_table(dataset, split), dtype={"class": str}).set_index("id")["share"] for split in ("train", "test")
     }
-    rows = [{"name": c.name, "colour": c.colour, **{split: float(share.get(c.id, 0)) for split, share in shares.items()}} for c in palette.classes]
+    rows: list[dict[str, Any]] = [
+        {"name": c.name, "colour": c.colour, **{split: float(share.get(c.id, 0)) for split, share in shares.items()}}
+        for c in palette.classes
+    ]
     return sorted((row for row in rows if row["train"] or row["test"]), key=lambda row: -row["train"])
 
 
@@ -206,19 +211,19 @@ def _losses(trainings: dict[str, Path]) -> dict[str, pd.DataFrame]:
 
 def _previews(trainings: dict[str, Path], media: Path) -> dict[str, list[dict[str, Any]]]:
     """A few of the pictures that training left, from the first to the last."""
-    chosen = {}
+    chosen: dict[str, list[dict[str, Any]]] = {}
     for name, folder in trainings.items():
         found = sorted(layout.previews(folder).glob("*.png"))
         picked = [found[i] for i in sorted(set(np.linspace(0, len(found) - 1, PREVIEWS).round().astype(int)))] if found else []
         chosen[name] = [{"step": int(path.stem), "file": f"{folder.name}.{path.name}"} for path in picked]
-        for path, preview in zip(picked, chosen[name], strict=True):
-            shutil.copyfile(path, media / preview["file"])
+        for path in picked:
+            shutil.copyfile(path, media / f"{folder.name}.{path.name}")
     return {name: previews for name, previews in chosen.items() if previews}
 
 
 def _template() -> Any:
     here = Path(__file__).parent
     environment = Environment(
-        loader=FileSystemLoader(here), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True
+        loader=FileSystemLoader(here), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     return environment.get_template("report.html.j2")

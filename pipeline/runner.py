@@ -53,7 +53,8 @@ class Summary:
     seconds: float
 
     def __str__(self) -> str:
-        return f"{self.stage}@{self.dataset}: {self.computed} computed, {self.reused} reused, {len(self.failed)} failed in {self.seconds:.1f} s"
+        counts = f"{self.computed} computed, {self.reused} reused, {len(self.failed)} failed"
+        return f"{self.stage}@{self.dataset}: {counts} in {self.seconds:.1f} s"
 
 
 MapJobs = Callable[[list[Job]], Iterable[Outcome]]
@@ -72,7 +73,9 @@ def run(stage_name: str, dataset: str, map_jobs: MapJobs | None = None) -> Summa
         with store.only_one(f"output {folder.resolve()}", LOCK_WAIT_SECONDS):
             jobs = plan(stage, dataset, all_params, store)
             misses = [job for job in jobs if not store.has(job.key)]
-            outcomes = _compute_all(misses, f"{stage_name}@{dataset}", map_jobs or local(all_params.machine.workers), len(jobs) - len(misses))
+            outcomes = _compute_all(
+                misses, f"{stage_name}@{dataset}", map_jobs or local(all_params.machine.workers), len(jobs) - len(misses)
+            )
             failed = [outcome for outcome in outcomes if outcome.state == "failed"]
             shutil.rmtree(folder, ignore_errors=True)
             if not failed:

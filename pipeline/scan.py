@@ -21,7 +21,7 @@ def run(dataset: str, root: Path | None) -> pd.DataFrame:
     if root is not None and not root.is_dir():
         raise InputError(f"datasets.{dataset}.source.path: {root} is no folder")
     known = _remembered(dataset)
-    seen = {path: stat for path, stat in _files(root)} if root else {}
+    seen = dict(_files(root)) if root else {}
     remembered = {p: [s.st_size, s.st_mtime_ns, _sha256(p, s, root, known)] for p, s in sorted(seen.items()) if root}
     rows = [(path, size, sha256) for path, (size, _, sha256) in remembered.items()]
     table = pd.DataFrame(rows, columns=["path", "bytes", "sha256"])

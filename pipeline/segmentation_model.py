@@ -1,81 +1,45 @@
-"""clips with some true labels -> segmentation_model: a DeepLabV3 trained on them, and how well it labels the test clips.
+"""clips with some true labels -> segmentation_model: a DeepLabV3 trained on them.
 
-It sees every `label_every`-th frame of the training clips; all other labels are held out. Stopped anywhere and started
-again, it goes on from its last saved state with the batches it would have seen.
+It sees every `label_every`-th frame of the training clips. Stopped anywhere and started again, it goes on from its last
+saved state with the batches it would have seen.
 """
 
-import json
 import math
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
 import torch
-from jaxtyping import UInt8
-from torch import nn
+from jaxtyping import Float, Int64, UInt8
+from torch import Tensor, nn
 from torch.nn import functional as F
 
-from pipeline import arrays, deeplabv3, layout, manifest, palettes, params, progress
+from pipeline import deeplabv3, layout, params, progress
 from pipeline.checkpoint import replace_at_once
 from pipeline.deeplabv3 import Segmenter
 from pipeline.errors import InputError
-from pipeline.metrics.segmentation import confusion, iou, mean_iou
-from pipeline.palettes import VOID, Palette
+from pipeline.labelled_frames import LabelledFrame, seen_frames
+from pipeline.palettes import VOID
 
 SAVE_EVERY = 20
 """Steps between two saved states: what a kill can cost."""
 
-STATISTICS_BATCHES = 200
-"""Over at most so many batches the batch-norm statistics are taken anew."""
+STATISTICS_BATCHES = 40
+"""Over so many batches the batch-norm statistics are taken anew."""
 
 
-@dataclass(frozen=True)
-class LabelledFrame:
-    folder: Path
-    """Of its clip."""
-    t: int
-    sequence: str
-    number: int
-    """In its sequence, so that frames of different clips can be near each other."""
-
-    def rgb(self) -> UInt8[np.ndarray, "h w 3"]:
-        return arrays.reading(layout.arrays(self.folder, "frames"))["rgb"][self.t]
-
-    def label(self) -> UInt8[np.ndarray, "h w"]:
-        return arrays.reading(layout.arrays(self.folder, "segmentation"))["label"][self.t]
-
-
-def run(
-    clips: Path, out: Path, work: Path, p: params.SegmentationModel, labelling: params.Segmentation, dataset_name: str, device: str
-) -> None:
-    """`labelling` says whether this data set needs a model of its own at all."""
-    if labelling.backend != "deeplabv3" or labelling.weights_from != dataset_name:
-        _write_scores(out, {"used": False})
+def run(clips: Path, out: Path, work: Path, p: params.SegmentationModel, dataset_name: str, own_model: bool, device: str) -> None:
+    """`own_model`: whether this data set needs one at all; otherwise nothing is written."""
+    if not own_model:
         return
-    frames = labelled_frames(clips, "train")
-    seen, held_out = [f for f in frames if f.number % p.label_every == 0], labelled_frames(clips, "test")
-    segmenter = _given(p.weights, held_out or seen, device) if p.weights else _trained(seen, work, p, dataset_name, device)
+    seen = seen_frames(clips, p.label_every)
+    segmenter = _given(p.weights, seen, device) if p.weights else _trained(seen, work, p, dataset_name, device)
     segmenter.save(layout.segmentation_checkpoint(out))
-    _write_scores(out, {"used": True, "seen_frames": len(seen), "held_out_frames": len(held_out), **_scores(segmenter, seen, held_out)})
-
-
-def labelled_frames(clips: Path, split: str) -> list[LabelledFrame]:
-    """All frames of a split's clips that have a true label, in the order of the clips."""
-    found = []
-    for row in manifest.clips(clips, split).to_dict("records"):
-        folder = clips / row["clip"]
-        if layout.arrays(folder, "segmentation").is_file():
-            times = arrays.reading(layout.arrays(folder, "segmentation")).attributes["labelled_frames"]
-            found += [LabelledFrame(folder, t, row["sequence"], row["first_frame"] + t) for t in times]
-    return found
 
 
 def _given(weights: str, labelled: list[LabelledFrame], device: str) -> Segmenter:
     segmenter = Segmenter.load(Path(weights), device)
-    if labelled and (palette := _palette_of(labelled[0])) != segmenter.palette:
+    if labelled and (palette := labelled[0].palette()) != segmenter.palette:
         raise InputError(f"segmentation_model.weights: {weights} has palette {segmenter.palette.name}, the clips' labels {palette.name}")
     return segmenter
 
@@ -87,9 +51,9 @@ def _trained(seen: list[LabelledFrame], work: Path, p: params.SegmentationModel,
             f"to a data set that has labels, or segmentation_model.weights to a checkpoint (label_every is {p.label_every})"
         )
     torch.manual_seed(p.seed)
-    segmenter = Segmenter.untrained(p.architecture, _palette_of(seen[0]), p.enlarge, device)
+    segmenter = Segmenter.untrained(p.architecture, seen[0].palette(), p.enlarge, device)
     train(segmenter, seen, layout.training_state(work), p)
-    settle_statistics(segmenter, seen, p.batch_size)
+    settle_statistics(segmenter, seen, p)
     return segmenter
 
 
@@ -102,14 +66,19 @@ def train(segmenter: Segmenter, seen: list[LabelledFrame], state_file: Path, p: 
         rgb, label = batch(seen, p, random)
         optimizer.param_groups[0]["lr"] = p.learning_rate * (1 - (step - 1) / p.steps) ** p.power
 
-        logits = segmenter.logits(rgb)
-        loss = F.cross_entropy(logits, segmenter.channels_of(label).to(logits.device), ignore_index=VOID)
+        loss = error(segmenter.logits(rgb), segmenter.channels_of(label))
         optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
 
         if step % SAVE_EVERY == 0 or step == p.steps:
             replace_at_once(state_file, {"step": step, "network": network.state_dict(), "optimizer": optimizer.state_dict()})
+
+
+def error(logits: Float[Tensor, "b n h w"], channel: Int64[Tensor, "b h w"]) -> Float[Tensor, ""]:
+    """Cross entropy per labelled pixel; 0 for a batch that has none."""
+    channel = channel.to(logits.device)
+    return F.cross_entropy(logits, channel, ignore_index=VOID, reduction="sum") / (channel != VOID).sum().clamp(min=1)
 
 
 def _resume(state_file: Path, network: nn.Module, optimizer: torch.optim.Optimizer) -> int:
@@ -156,10 +125,11 @@ def varied(
 
 
 @torch.no_grad()
-def settle_statistics(segmenter: Segmenter, seen: list[LabelledFrame], batch_size: int) -> None:
-    """Takes the running batch-norm statistics anew, as plain means over the seen frames.
+def settle_statistics(segmenter: Segmenter, seen: list[LabelledFrame], p: params.SegmentationModel) -> None:
+    """Takes the running batch-norm statistics anew, as plain means over batches as the training saw them.
 
-    Those of a short training lag behind its weights: without this the same network can score an eighth.
+    Those of a short training lag behind its weights: without this the same network can score an eighth. And the frames must be
+    varied as in training: the few seen ones alone are so alike that everything else looks far out after global pooling.
     """
     network = segmenter.network.eval()
     norms = [module for module in network.modules() if isinstance(module, nn.BatchNorm2d)]
@@ -167,64 +137,6 @@ def settle_statistics(segmenter: Segmenter, seen: list[LabelledFrame], batch_siz
         norm.reset_running_stats()
         norm.momentum = None  # a plain mean over all batches
         norm.train()
-    num_batches = min(math.ceil(len(seen) / batch_size), STATISTICS_BATCHES)
-    spread = np.linspace(0, len(seen), batch_size * num_batches, endpoint=False).astype(int).reshape(batch_size, num_batches)
-    for chosen in spread.T:  # frames far from each other, and as many as in training
-        segmenter.logits(np.stack([seen[i].rgb() for i in chosen]))
+    for number in range(1, STATISTICS_BATCHES + 1):
+        segmenter.logits(batch(seen, p, _random(p.seed, p.steps + number))[0])
     network.eval()
-
-
-def _scores(segmenter: Segmenter, seen: list[LabelledFrame], held_out: list[LabelledFrame]) -> dict[str, Any]:
-    """Of the held-out frames; empty where there are none."""
-    if not held_out:
-        return {}
-    palette, names = segmenter.palette, segmenter.palette.names()
-    counts = _compared(held_out, palette, lambda frame: segmenter.predict(frame.rgb()[None])[0])
-    return {
-        "miou": _rounded(mean_iou(counts)),
-        "iou": {names[id_]: _rounded(value) for id_, value in enumerate(iou(counts).tolist()) if not math.isnan(value)},
-        "baselines": {
-            "copy_nearest_label": copy_nearest_label(seen, held_out, palette),
-            "most_frequent_class": most_frequent_class(seen, held_out, palette),
-        },
-    }
-
-
-def copy_nearest_label(seen: list[LabelledFrame], held_out: list[LabelledFrame], palette: Palette) -> float | None:
-    """mIoU of the label of the nearest seen frame of the same sequence; None where a sequence has no seen frame."""
-    if not {frame.sequence for frame in held_out} <= {frame.sequence for frame in seen}:
-        return None
-
-    def copied(frame: LabelledFrame) -> np.ndarray:
-        near = [other for other in seen if other.sequence == frame.sequence]
-        return min(near, key=lambda other: abs(other.number - frame.number)).label()
-
-    return _rounded(mean_iou(_compared(held_out, palette, copied)))
-
-
-def most_frequent_class(seen: list[LabelledFrame], held_out: list[LabelledFrame], palette: Palette) -> float | None:
-    """mIoU of one label everywhere: the most frequent one of the seen frames."""
-    if not seen:
-        return None
-    pixels = np.sum([np.bincount(frame.label().ravel(), minlength=256) for frame in seen], axis=0)
-    frequent = np.uint8(np.argmax(pixels[: palette.num_labels]))
-    return _rounded(mean_iou(_compared(held_out, palette, lambda frame: np.full_like(frame.label(), frequent))))
-
-
-def _compared(frames: list[LabelledFrame], palette: Palette, label_of: Callable[[LabelledFrame], np.ndarray]) -> np.ndarray:
-    """Confusion matrix of all frames together."""
-    counts: np.ndarray = np.sum([confusion(frame.label(), label_of(frame), palette.num_labels) for frame in frames], axis=0)
-    return counts
-
-
-def _palette_of(frame: LabelledFrame) -> Palette:
-    return palettes.from_attributes(arrays.reading(layout.arrays(frame.folder, "segmentation")).attributes["palette"])
-
-
-def _rounded(value: float) -> float | None:
-    """Six digits are more than rounding errors move."""
-    return None if math.isnan(value) else round(value, 6)
-
-
-def _write_scores(out: Path, scores: dict[str, Any]) -> None:
-    layout.scores(out).write_text(json.dumps(scores, indent=1) + "\n")

@@ -62,7 +62,7 @@ class Store:
             entry = self.path(key)
             entry.parent.mkdir(parents=True, exist_ok=True)
             try:
-                os.rename(unfinished, entry)
+                unfinished.rename(entry)
             except OSError:
                 if not entry.is_dir():  # otherwise somebody else finished the same entry first
                     raise
@@ -93,7 +93,7 @@ class Store:
         """Takes the entry out of sight first, so that no reader sees half of one."""
         condemned = self.root / "tmp" / uuid.uuid4().hex
         condemned.parent.mkdir(parents=True, exist_ok=True)
-        os.rename(self.path(key), condemned)
+        self.path(key).rename(condemned)
         shutil.rmtree(condemned)
 
     @contextmanager

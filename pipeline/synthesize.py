@@ -76,7 +76,9 @@ def _map_windows(segmentation: Path, instances: Path, past_frames: int, palette:
     """Maps of each frame and the ones before it (frame 0's, repeated, before the video): `1 past+1 c h w`."""
     labels = arrays.reading(layout.arrays(segmentation, "segmentation"))
     if from_attributes(labels.attributes["palette"]) != palette:
-        raise InputError(f"{segmentation}: its palette {labels.attributes['palette']['name']} is not the trained generator's {palette.name}")
+        raise InputError(
+            f"{segmentation}: its palette {labels.attributes['palette']['name']} is not the trained generator's {palette.name}"
+        )
     objects = arrays.reading(layout.arrays(instances, "instances"))
     window: list[Tensor] = []
     for label, instance in zip(labels.frames("label"), objects.frames("instance"), strict=True):

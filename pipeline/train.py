@@ -71,7 +71,9 @@ def _train(folders: Folders, dataset: Path, out: Path, work: Path, p: params.Tra
     )
     arguments = _generator_arguments(p, palette, each_alone)
     networks = _networks(p, arguments, palette, device)
-    optimizers = {name: torch.optim.Adam(net.parameters(), betas=(0.5, 0.999)) for name, net in networks.trained().items()}
+    optimizers: dict[str, torch.optim.Optimizer] = {
+        name: torch.optim.Adam(net.parameters(), betas=(0.5, 0.999)) for name, net in networks.trained().items()
+    }
     state = TrainingState.resumed(work, networks.trained(), optimizers)
     weights = p.weights.model_dump()
 
@@ -112,7 +114,7 @@ def _set_learning_rate(optimizers: dict[str, torch.optim.Optimizer], rate: float
 def _update(optimizers: list[torch.optim.Optimizer], loss: torch.Tensor) -> None:
     for optimizer in optimizers:
         optimizer.zero_grad(set_to_none=True)
-    loss.backward()
+    loss.backward()  # type: ignore[no-untyped-call]
     for optimizer in optimizers:
         optimizer.step()
 

@@ -4,7 +4,7 @@ from typing import Any
 
 from pipeline.metrics.measures import FULL, MEASURES, METHODS, REAL, Measure
 
-DIGITS = {"warping_error": ".5f", "gradient_energy_ratio": ".3f", "psnr": ".2f", "ssim": ".3f", "miou": ".3f"}
+DIGITS = {"warping_error": ".6f", "gradient_energy_ratio": ".3f", "psnr": ".2f", "ssim": ".3f", "miou": ".3f"}
 
 
 def shown(key: str, value: float | None) -> str:
@@ -19,8 +19,9 @@ def best(scores: dict[str, Any]) -> dict[str, list[str]]:
 
 def verdict(scores: dict[str, Any]) -> list[str]:
     """Sentences, the comparison with the same generator without the past first."""
+    alone = "The generator without the past was not trained: nothing to compare with."
     return [
-        *([_against_per_frame(scores)] if "per_frame" in scores else ["The generator without the past was not trained: nothing to compare with."]),
+        _against_per_frame(scores) if "per_frame" in scores else alone,
         *(_against_trivial(method, scores) for method in ("copy_first_frame", "mean_colour_per_label") if method in scores),
         _basis(scores),
     ]
@@ -60,7 +61,8 @@ def _won_and_lost(method: str, scores: dict[str, Any]) -> tuple[list[str], list[
 
 def _basis(scores: dict[str, Any]) -> str:
     clips, frames = scores["test"]["clips"], scores["test"]["frames"]
-    return f"Measured on {clips} test {'clip' if clips == 1 else 'clips'} with {frames} frames, after one training each: small differences can be chance."
+    clips_word = "clip" if clips == 1 else "clips"
+    return f"Measured on {clips} test {clips_word} with {frames} frames, after one training each: small differences can be chance."
 
 
 def _list(parts: list[str]) -> str:

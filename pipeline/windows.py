@@ -3,8 +3,10 @@
 Every window is a function of (seed, step) alone, so a training that goes on after a kill sees what it would have seen.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -42,11 +44,22 @@ class Batch:
     """1 or 0; 0 in the first frame of a window that starts from nothing."""
 
     def to(self, device: str) -> "Batch":
-        moved = {name: None if x is None else x.to(device, non_blocking=True) for name, x in vars(self).items()}
-        return Batch(**moved)
+        return self._each(lambda x: x.to(device, non_blocking=True))
 
     def pin_memory(self) -> "Batch":
-        return Batch(**{name: None if x is None else x.pin_memory() for name, x in vars(self).items()})
+        return self._each(lambda x: x.pin_memory())
+
+    @staticmethod
+    def stacked(windows: "list[Batch]") -> "Batch":
+        """Windows without a batch axis, all from nothing or none, as one batch."""
+        return windows[0]._each(torch.stack, *windows)
+
+    def _each(self, change: Callable[..., Tensor], *windows: "Batch") -> "Batch":
+        """Changes every tensor, or what the windows have in its place; what is None stays so."""
+        values: dict[str, Any] = {}
+        for name, x in vars(self).items():
+            values[name] = None if x is None else change([vars(window)[name] for window in windows] if windows else x)
+        return Batch(**values)
 
 
 class Windows(Dataset[Batch]):
@@ -82,8 +95,7 @@ class Windows(Dataset[Batch]):
         from_nothing = random.random() < self.start_from_nothing
         positions = random.integers(self.starts.sum(), size=self.batch_size)
         parts = [self._window(*self._clip_and_start(position), from_nothing) for position in positions]
-        joined = {name: None if values is None else torch.stack([vars(part)[name] for part in parts]) for name, values in vars(parts[0]).items()}
-        return Batch(**joined)
+        return Batch.stacked(parts)
 
     def _clip_and_start(self, position: int) -> tuple[str, int]:
         ends = self.starts.cumsum()
@@ -101,7 +113,9 @@ class Windows(Dataset[Batch]):
         maps = maps_to_tensor(label, instance, self.palette)
         rgb = frames_to_tensor(np.asarray(read["frames"]["rgb"][offset:end]))
         moved = read["optical_flow"]
-        optical_flow, confidence = optical_flow_to_tensor(np.asarray(moved["optical_flow_1"][first:end]), np.asarray(moved["confidence_1"][first:end]))
+        optical_flow, confidence = optical_flow_to_tensor(
+            np.asarray(moved["optical_flow_1"][first:end]), np.asarray(moved["confidence_1"][first:end])
+        )
         if from_nothing:
             confidence[0] = 0
         past = None if from_nothing else rgb[: self.past_frames]

@@ -17,9 +17,8 @@ def psnr(mean_squared_error: float) -> float | None:
 
 def ssim(real: UInt8[np.ndarray, "h w 3"], fake: UInt8[np.ndarray, "h w 3"]) -> float:
     """With the window and constants of Wang et al. 2004, mean over the channels."""
-    return float(
-        structural_similarity(real, fake, channel_axis=-1, data_range=255, gaussian_weights=True, sigma=1.5, use_sample_covariance=False)
-    )
+    wang = {"gaussian_weights": True, "sigma": 1.5, "use_sample_covariance": False}
+    return float(structural_similarity(real, fake, channel_axis=-1, data_range=255, **wang))  # type: ignore[no-untyped-call]
 
 
 def gradient_energy(rgb: UInt8[np.ndarray, "h w 3"]) -> float:

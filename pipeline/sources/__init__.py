@@ -58,11 +58,11 @@ class Footage:
 
 
 def items_of(source: params.Source, files: list[str]) -> list[Item]:
-    return importlib.import_module(f"pipeline.sources.{source.kind}").items(source, files)  # type: ignore[no-any-return]
+    return importlib.import_module(f"pipeline.sources.{source.kind}").items(source, files)
 
 
 def open_item(item: Item, root: Path) -> Footage:
-    return importlib.import_module(f"pipeline.sources.{item.kind}").open_item(item, root)  # type: ignore[no-any-return]
+    return importlib.import_module(f"pipeline.sources.{item.kind}").open_item(item, root)
 
 
 def item_name(path: str) -> str:

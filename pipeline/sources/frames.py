@@ -69,7 +69,9 @@ def _check_sequences(source: params.Frames, images: dict[str, dict[str, str]], l
         raise InputError("source.labels is given without source.palette: name the palette of the label ids")
     for folder in source.test_sequences:
         if folder not in images:
-            raise InputError(f"source.test_sequences: there is no folder {folder} in {source.frames}; there are {', '.join(sorted(images)[:10])}")
+            raise InputError(
+                f"source.test_sequences: there is no folder {folder} in {source.frames}; there are {', '.join(sorted(images)[:10])}"
+            )
     for folder in sorted(set(labels) - set(images)):
         raise InputError(f"{source.labels}/{folder}: has labels but {source.frames}/{folder} has no frames")
 
@@ -77,7 +79,9 @@ def _check_sequences(source: params.Frames, images: dict[str, dict[str, str]], l
 def _check_labels(source: params.Frames, folder: str, images: dict[str, str], labels: dict[str, str]) -> None:
     orphans = sorted(set(labels) - set(images))
     if orphans:
-        raise InputError(f"{labels[orphans[0]]}: a label image without its frame ({len(images)} frames, {len(labels)} label images in {folder})")
+        raise InputError(
+            f"{labels[orphans[0]]}: a label image without its frame ({len(images)} frames, {len(labels)} label images in {folder})"
+        )
     bare = sorted(set(images) - set(labels))
     if source.labels is not None and source.labels_cover == "all" and bare:
         raise InputError(

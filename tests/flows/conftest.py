@@ -15,7 +15,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))  # for the helpers beside this file, here and in the processes that tests start
 
 import tiny_project
-from prefect.settings import PREFECT_API_URL, temporary_settings
+from prefect.settings import PREFECT_API_URL, PREFECT_LOGGING_TO_API_ENABLED, temporary_settings
 from tiny_project import Project
 
 from flows import environment
@@ -63,7 +63,7 @@ def tracked(project: Project, server: Server, monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.chdir(project.root)
     for name, value in {**server.project.variables, "PYTHONPATH": tiny_project.MODULES}.items():
         monkeypatch.setenv(name, value)
-    with temporary_settings({PREFECT_API_URL: server.api_url}):
+    with temporary_settings({PREFECT_API_URL: server.api_url, PREFECT_LOGGING_TO_API_ENABLED: False}):
         yield project
 
 

@@ -1,5 +1,4 @@
 import sys
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -12,7 +11,7 @@ from pipeline.errors import InputError
 
 def test_a_job_that_kills_its_worker_takes_no_other_along(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(runner, "compute", tiny_jobs.compute)
-    jobs: list[Any] = [SimpleNamespace(name=name) for name in ("innocent", "guilty", "bystander")]
+    jobs = [tiny_jobs.job(name) for name in ("innocent", "guilty", "bystander")]
     workers = LocalWorkers(2)
     outcomes = workers.compute(jobs)
     assert [outcome.state for outcome in outcomes] == ["computed", "failed", "computed"]

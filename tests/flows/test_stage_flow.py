@@ -8,6 +8,7 @@ from uuid import UUID
 
 import psutil
 import pytest
+import tiny_jobs
 from prefect import flow
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import ArtifactFilter, FlowRunFilter, TaskRunFilter
@@ -78,7 +79,7 @@ def test_sigterm_ends_the_stage_its_workers_and_its_flow_run(tracked: Project, p
 
 
 def test_thousands_of_misses_are_batched() -> None:
-    jobs: Any = list(range(SINGLE_TASKS + 1))
+    jobs = [tiny_jobs.job(str(number)) for number in range(SINGLE_TASKS + 1)]
     assert [len(batch) for batch in batches(jobs)] == [BATCH] * 8 + [1]
     assert [job for batch in batches(jobs) for job in batch] == jobs
     assert len(batches(jobs[:-1])) == SINGLE_TASKS

@@ -12,7 +12,6 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 
-
 @dataclass(frozen=True)
 class Parity:
     """One file of the reference's numbers; `about` is its entry in the index."""

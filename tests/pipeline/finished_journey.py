@@ -36,7 +36,9 @@ def street(seed: int, num_frames: int = FRAMES) -> Iterator[SourceFrame]:
 class Journey:
     """`folder(stage)` of each stage that evaluate and report read."""
 
-    def __init__(self, root: Path, *, clips: dict[str, str], source_kind: str, per_frame: bool, segmentation_scores: dict[str, Any]) -> None:
+    def __init__(
+        self, root: Path, *, clips: dict[str, str], source_kind: str, per_frame: bool, segmentation_scores: dict[str, Any]
+    ) -> None:
         self.root, self.clips, self.source_kind = root, clips, source_kind
         for name, split in clips.items():
             self._write_real(name, split, list(self.frames(name)))
@@ -45,7 +47,7 @@ class Journey:
             self._write_fake("synthesize", name, noise=4)
             if per_frame:
                 self._write_fake("synthesize_per_frame", name, noise=24)
-        layout.scores(self.folder("segmentation_model")).write_text(json.dumps(segmentation_scores))
+        layout.scores(self.folder("segmentation_scores")).write_text(json.dumps(segmentation_scores))
         self._write_training("train")
         if per_frame:
             self._write_training("train_per_frame")
@@ -63,7 +65,8 @@ class Journey:
 
     def made_by(self, stage: str, **parameters: Any) -> dict[str, Any]:
         key = f"{stage:0<64}"
-        return {"key": key, "stage": stage, "parameters": {"p": parameters}, "code": "c0de" * 16, "libraries": {"numpy": "2.4.6"}, "device": "cpu"}
+        made = {"code": "c0de" * 16, "libraries": {"numpy": "2.4.6"}, "device": "cpu"}
+        return {"key": key, "stage": stage, "parameters": {"p": parameters}, **made}
 
     def fake(self, frame: SourceFrame, noise: int, random: np.random.Generator) -> np.ndarray:
         return np.clip(frame.rgb.astype(int) + random.integers(-noise, noise + 1, frame.rgb.shape), 0, 255).astype(np.uint8)
@@ -81,12 +84,14 @@ class Journey:
                     writer.append(name, values)
 
     def _about(self, name: str, split: str) -> dict[str, Any]:
-        return {"clip": name, "sequence": name, "first_frame": 0, "split": split, "frames_per_second": "15/1", "source_kind": self.source_kind}
+        about = {"clip": name, "sequence": name, "first_frame": 0, "split": split}
+        return {**about, "frames_per_second": "15/1", "source_kind": self.source_kind}
 
     def _write_real(self, name: str, split: str, frames: list[SourceFrame]) -> None:
         self._write("clips", name, "frames", [{"rgb": f.rgb} for f in frames], self._about(name, split))
         self._write("segmentation", name, "segmentation", [{"label": f.label} for f in frames], {"palette": PALETTE.as_attributes()})
-        self._write("instances", name, "instances", [{"instance": f.instance} for f in frames], {"objects": {"1": {"class": CAR, "score": 1.0}}})
+        objects = {"1": {"class": CAR, "score": 1.0}}
+        self._write("instances", name, "instances", [{"instance": f.instance} for f in frames], {"objects": objects})
         motion = [
             {"optical_flow_1": f.optical_flow[1].astype(np.float16), "confidence_1": (255 * f.visible[1]).astype(np.uint8)} for f in frames
         ]

@@ -9,7 +9,16 @@ from pipeline.errors import InputError
 from pipeline.extractors.segmentation import Labels
 
 GIVEN = params.Segmentation(backend="given", options={}, weights_from="stripes", batch_size=2)
-READ = ("clips", "segmentation", "optical_flow", "segmentation_model", "dataset", "synthesize", "synthesize_per_frame")
+READ = (
+    "clips",
+    "segmentation",
+    "optical_flow",
+    "segmentation_model",
+    "segmentation_scores",
+    "dataset",
+    "synthesize",
+    "synthesize_per_frame",
+)
 
 
 def scores_of(journey: Journey, labelling: params.Segmentation = GIVEN, stride: int = 1) -> dict:
@@ -94,7 +103,7 @@ def test_the_result_is_labelled_again_by_the_network_that_labelled_the_real_vide
 
 
 def test_a_stride_without_optical_flow_is_refused(journey):
-    with pytest.raises(InputError, match="evaluate.stride is 3: optical_flow.strides has 1"):
+    with pytest.raises(InputError, match=r"evaluate\.stride is 3: optical_flow\.strides has 1"):
         scores_of(journey, stride=3)
 
 

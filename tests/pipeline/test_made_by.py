@@ -12,7 +12,8 @@ def test_one_key_is_shown_and_several_are_digested():
 
 def test_parameters_are_those_of_the_files_or_of_the_section_and_flat():
     made_by = {"key": "k", "inputs": {"clips": {"a": "1"}, "evaluate": {"*": "2"}}}
-    attributes = {"clips": {"parameters": {"p": {"size": {"width": 4, "on": True}, "none": None, "name": "x", "empty": {}}}, "code": "c" * 64}}
+    parameters = {"p": {"size": {"width": 4, "on": True}, "none": None, "name": "x", "empty": {}}}
+    attributes = {"clips": {"parameters": parameters, "code": "c" * 64}}
     parts = {part.stage: part for part in made(made_by, attributes, {"evaluate": Evaluate(stride=1)})}
     assert parts["clips"].parameters == {"size.width": "4", "size.on": "true", "none": "null", "name": "x", "empty": "{}"}
     assert parts["clips"].code == "c" * 12
@@ -20,4 +21,5 @@ def test_parameters_are_those_of_the_files_or_of_the_section_and_flat():
 
 
 def test_libraries_of_all_stages_are_listed_once():
-    assert libraries({"a": {"libraries": {"torch": "2", "av": "1"}}, "b": {"libraries": {"torch": "3"}}, "c": {}}) == {"av": "1", "torch": "2, 3"}
+    attributes = {"a": {"libraries": {"torch": "2", "av": "1"}}, "b": {"libraries": {"torch": "3"}}, "c": {}}
+    assert libraries(attributes) == {"av": "1", "torch": "2, 3"}

@@ -9,7 +9,7 @@ from finished_journey import FRAMES, Journey, finished
 from pipeline import evaluate, layout, params, report, video
 
 SECTIONS = {"clips": 2, "crf": 30}
-READ = ("clips", "segmentation_model", "segmentation", "instances", "optical_flow", "dataset", "train", "train_per_frame")
+READ = ("clips", "segmentation_scores", "segmentation", "instances", "optical_flow", "dataset", "train", "train_per_frame")
 READ_LAST = ("synthesize", "synthesize_per_frame", "evaluate")
 VOID_TAGS = {"meta", "link", "img", "input", "br", "line", "polyline"}
 
@@ -51,7 +51,16 @@ class Page(HTMLParser):
 
 def written(journey: Journey, name: str = "stripes", out: str = "report", **changed) -> Path:
     labelling = params.Segmentation(backend="given", options={}, weights_from="stripes", batch_size=2)
-    read = ("clips", "segmentation", "optical_flow", "segmentation_model", "dataset", "synthesize", "synthesize_per_frame")
+    read = (
+        "clips",
+        "segmentation",
+        "optical_flow",
+        "segmentation_model",
+        "segmentation_scores",
+        "dataset",
+        "synthesize",
+        "synthesize_per_frame",
+    )
     evaluate.run(**journey.arguments(*read), out=journey.folder("evaluate"), p=params.Evaluate(stride=1), labelling=labelling, device="cpu")
     inputs = {stage: {"*": f"{stage:x<64}"} for stage in (*READ, *READ_LAST)}
     report.run(

@@ -14,7 +14,7 @@ def scores(**methods: dict) -> dict:
 def test_a_lost_measure_is_told_with_its_numbers():
     found = verdict(scores(vid2vid=values(0.001, 17.0), per_frame=values(0.004, 18.5)))
     assert found[0] == (
-        "vid2vid is better than the same generator without the past in warping error (0.00100 against 0.00400); "
+        "vid2vid is better than the same generator without the past in warping error (0.001000 against 0.004000); "
         "it is NOT better in PSNR (17.00 against 18.50)."
     )
 
@@ -32,7 +32,7 @@ def test_a_trivial_method_that_wins_is_named():
 
 def test_a_tie_is_not_better():
     found = verdict(scores(vid2vid=values(0.004, 17.0), per_frame=values(0.004, 16.0)))
-    assert "NOT better in warping error (0.00400 against 0.00400)" in found[0]
+    assert "NOT better in warping error (0.004000 against 0.004000)" in found[0]
 
 
 def test_one_training_without_a_rival_is_said():
@@ -46,6 +46,6 @@ def test_the_real_video_is_never_best_and_ties_share_it():
     assert found["miou"] == []
 
 
-@pytest.mark.parametrize(("key", "value", "text"), [("psnr", None, "–"), ("warping_error", 0.00123, "0.00123"), ("miou", 0.5, "0.500")])
+@pytest.mark.parametrize(("key", "value", "text"), [("psnr", None, "–"), ("warping_error", 0.00123, "0.001230"), ("miou", 0.5, "0.500")])
 def test_values_are_shown_with_the_digits_of_their_measure(key, value, text):
     assert shown(key, value) == text

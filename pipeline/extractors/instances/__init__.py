@@ -1,8 +1,8 @@
 """The single objects in a frame. A back-end has `build(...) -> Find`; what a `build` may ask for beside its options:
 
-    clips       the clip's folder (frames.zip and the source's truth)
-    palette     of the labels
-    min_pixels  smaller components are no objects
+clips       the clip's folder (frames.zip and the source's truth)
+palette     of the labels
+min_pixels  smaller components are no objects
 """
 
 from collections.abc import Callable

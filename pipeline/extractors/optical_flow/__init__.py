@@ -1,7 +1,7 @@
 """Where each pixel was in another frame. A back-end has `build(...) -> Measure | Truth`; what a `build` may ask for beside its options:
 
-    clips   the clip's folder (frames.zip and the source's truth)
-    device  "cpu" or "cuda"
+clips   the clip's folder (frames.zip and the source's truth)
+device  "cpu" or "cuda"
 """
 
 from collections.abc import Callable, Iterator

@@ -1,8 +1,8 @@
 """Which class each pixel belongs to. A back-end has `build(...) -> Labels`; what a `build` may ask for beside its options:
 
-    clips   the clip's folder (frames.zip and the source's truth)
-    model   the folder of the stage segmentation_model
-    device  "cpu" or "cuda"
+clips   the clip's folder (frames.zip and the source's truth)
+model   the folder of the stage segmentation_model
+device  "cpu" or "cuda"
 """
 
 from collections.abc import Callable
