@@ -67,6 +67,12 @@ def motion_terms(
     }
 
 
+def reconstruction_term(fakes: Sequence[Image], real: Image) -> Scalar:
+    """L1 of colours, summed over `fakes`. Neither in the paper nor in the reference: without VGG nothing else there knows colours, since
+    the discriminators' features are normalised."""
+    return torch.stack([F.l1_loss(fake, real) for fake in fakes]).sum()
+
+
 def perceptual_term(vgg: Callable[[Image], Sequence[Float[Tensor, "b _ _ _"]]], fakes: Sequence[Image], real: Image) -> Scalar:
     """Weight 10. `vgg` gives five layers (`models.vgg`) of frames in [-1, 1], as in the reference; summed over `fakes`."""
     with torch.no_grad():

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from models.adversarial import GAN_LOSSES, discriminator_terms, generator_terms
 from models.discriminator import Discriminator, DiscriminatorFeatures
 from models.discriminator_input import grouped_video_input, image_input
-from models.losses import motion_terms, perceptual_term
+from models.losses import motion_terms, perceptual_term, reconstruction_term
 from models.vgg import VggFeatures
 from models.video_generator import Generated, VideoGenerator
 from pipeline.windows import Batch
@@ -69,8 +69,10 @@ def generator_side(networks: Networks, judged: dict[str, Judged], batch: Batch, 
     terms: Terms = {}
     for name, j in judged.items():
         terms |= generator_terms(j.discriminator, j.fakes, j.real_features, gan=GAN_LOSSES[gan], name=name)
+    fakes, real = [_frames(generated.image), _frames(generated.raw)], _frames(batch.real)
+    terms["reconstruction"] = reconstruction_term(fakes, real)
     if networks.vgg is not None:
-        terms["perceptual"] = perceptual_term(networks.vgg, [_frames(generated.image), _frames(generated.raw)], _frames(batch.real))
+        terms["perceptual"] = perceptual_term(networks.vgg, fakes, real)
     if "video" in judged:
         terms |= _motion(networks, batch, generated)
     return terms

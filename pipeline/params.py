@@ -186,6 +186,8 @@ class Weights(Section):
     video_fake: NonNegativeFloat
     perceptual: NonNegativeFloat
     """VGG features; needs vgg_weights."""
+    reconstruction: NonNegativeFloat
+    """L1 of colours; not in the paper. For where no VGG weights are at hand."""
     optical_flow: NonNegativeFloat
     flow_warp: NonNegativeFloat
     temporal_warp: NonNegativeFloat

@@ -3,6 +3,7 @@
 Stopped anywhere and started again, it goes on from its last saved state with the windows it would have seen.
 """
 
+import logging
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,8 @@ from pipeline.index import read_index
 from pipeline.objective import Networks, discriminator_side, generate, generator_side, judge
 from pipeline.palettes import Palette
 from pipeline.windows import Batch, Folders, Windows
+
+logger = logging.getLogger(__name__)
 
 LOADER_WORKERS = {"cpu": 0, "cuda": 4}
 
@@ -76,6 +79,8 @@ def _train(folders: Folders, dataset: Path, out: Path, work: Path, p: params.Tra
     }
     state = TrainingState.resumed(work, networks.trained(), optimizers)
     weights = p.weights.model_dump()
+    if state.step:
+        logger.warning("train: continues after step %d of %d", state.step, p.steps)
 
     for step, batch in progress.track(_batches(windows, state.step + 1, p.steps, device), "train", p.steps - state.step):
         _set_learning_rate(optimizers, p.learning_rate * learning_rate_factor(step, p.steps, p.decay_from))

@@ -94,7 +94,7 @@ class Windows(Dataset[Batch]):
         random = np.random.Generator(np.random.Philox(key=[self.seed, step]))
         from_nothing = random.random() < self.start_from_nothing
         positions = random.integers(self.starts.sum(), size=self.batch_size)
-        parts = [self._window(*self._clip_and_start(position), from_nothing) for position in positions]
+        parts = [self._window(*self._clip_and_start(position), from_nothing) for position in positions.tolist()]
         return Batch.stacked(parts)
 
     def _clip_and_start(self, position: int) -> tuple[str, int]:

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from models.losses import masked_l1, motion_terms, optical_flow_term, perceptual_term, total
+from models.losses import masked_l1, motion_terms, optical_flow_term, perceptual_term, reconstruction_term, total
 from models.vgg import LAYERS, VggFeatures
 
 
@@ -65,6 +65,11 @@ def small_vgg() -> nn.Sequential:
             return x + 1
 
     return nn.Sequential(*(Add() if layer in LAYERS else nn.Identity() for layer in range(37)))
+
+
+def test_the_reconstruction_term_adds_the_mean_differences_of_its_fakes():
+    real = torch.zeros(2, 3, 4, 5)
+    assert reconstruction_term([real + 0.25, real - 0.5], real).item() == pytest.approx(0.75)
 
 
 def test_vgg_gives_the_five_first_relus():

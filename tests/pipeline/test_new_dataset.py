@@ -1,0 +1,51 @@
+import shutil
+
+import pytest
+
+from pipeline import layout, new_dataset, params
+from pipeline.errors import InputError
+from pipeline.params_file import load
+from tests.conftest import REPOSITORY
+
+
+@pytest.fixture
+def here(project):
+    shutil.copy(REPOSITORY / "params.yaml", layout.PARAMS)
+    (project / "raw").mkdir()
+    return project
+
+
+def test_a_data_set_of_the_catalog_is_added_and_comments_stay(here):
+    before = layout.PARAMS.read_text()
+    new_dataset.run("camvid", here / "raw", like="camvid")
+    after = layout.PARAMS.read_text()
+    all_params = load(layout.PARAMS)
+    assert all_params.source("camvid").path == str(here / "raw")
+    assert all_params.section(params.Clips, "camvid").frames == 80
+    assert [line for line in before.splitlines() if "#" in line] == [line for line in after.splitlines() if "#" in line]
+
+
+def test_a_copy_under_another_name_uses_its_own_segmentation_model(here):
+    new_dataset.run("mine", here / "raw", like="frames")
+    assert load(layout.PARAMS).section(params.Segmentation, "mine").weights_from == "mine"
+
+
+@pytest.mark.parametrize(
+    ("name", "like", "sentence"),
+    [
+        ("smoke", "videos", "has a data set smoke already"),
+        ("mine", "nothing", "there is no nothing to copy"),
+        ("mine", "smoke", "smoke is built in and has no path"),
+        ("a b", "videos", "letters, digits, - and _ only"),
+    ],
+)
+def test_what_cannot_be_added_is_refused_and_the_file_is_left_as_it_was(here, name, like, sentence):
+    before = layout.PARAMS.read_text()
+    with pytest.raises(InputError, match=sentence):
+        new_dataset.run(name, here / "raw", like=like)
+    assert layout.PARAMS.read_text() == before
+
+
+def test_a_folder_that_is_not_there_is_refused(here):
+    with pytest.raises(InputError, match="there is no such folder"):
+        new_dataset.run("mine", here / "nowhere", like="videos")
