@@ -31,16 +31,16 @@ class Folders:
 
 @dataclass
 class Batch:
-    """`t` generated frames and the `past` ones before them."""
+    """`t` generated frames and the `past` ones before them; without the axis `b` while it is put together."""
 
-    maps: Float[Tensor, "b past_and_t c h w"]
-    foreground: Float[Tensor, "b past_and_t 1 h w"] | None
-    past: Float[Tensor, "b past 3 h w"] | None
+    maps: Float[Tensor, "*b past_and_t c h w"]
+    foreground: Float[Tensor, "*b past_and_t 1 h w"] | None
+    past: Float[Tensor, "*b past 3 h w"] | None
     """Real frames in [-1, 1]; None: the video starts with this window."""
-    real: Float[Tensor, "b t 3 h w"]
-    optical_flow: Float[Tensor, "b t 2 h w"]
+    real: Float[Tensor, "*b t 3 h w"]
+    optical_flow: Float[Tensor, "*b t 2 h w"]
     """Pixels, to the frame before."""
-    confidence: Float[Tensor, "b t 1 h w"]
+    confidence: Float[Tensor, "*b t 1 h w"]
     """1 or 0; 0 in the first frame of a window that starts from nothing."""
 
     def to(self, device: str) -> "Batch":
