@@ -27,10 +27,10 @@ check: install  ## ruff, mypy, import-linter
 	ruff check .
 	ruff format --check .
 	python -m mypy
-	python -m importlinter.cli lint 2>/dev/null || lint-imports
+	python -c 'from importlinter.cli import lint_imports_command; lint_imports_command()'
 
 test: check  ## all checks and tests
-	python -m pytest -q
+	OMP_NUM_THREADS=1 python -m pytest -q -n 2 --dist loadfile
 
 format: install  ## ruff's formatting and fixes
 	ruff check --fix .

@@ -11,7 +11,7 @@ LOCK = Path("requirements.txt")
 DONE = VENV / "installed.sha256"
 GIGABYTES = 12
 """The packages take 7; downloads and builds the rest."""
-UV = "uv==0.11.30"
+UV = "uv==0.13.9"
 
 
 def main() -> None:
