@@ -38,7 +38,7 @@ MACHINERY = frozenset(
 
 COMPUTING = {
     **{name: name for name in ("av", "numpy", "torch", "torchvision", "scipy", "ptlflow", "detectron2", "densepose", "onnxruntime")},
-    **{"cv2": "opencv-python", "skimage": "scikit-image", "PIL": "pillow"},
+    **{"cv2": "opencv-python-headless", "skimage": "scikit-image", "PIL": "pillow"},
 }
 """Libraries that results depend on, and their names on the package index."""
 

@@ -193,7 +193,7 @@ def _call(job: Job, out: Path, store: Store) -> None:
 
 def _settle_threads(job: Job) -> None:
     """Equal thread counts give equal bytes; several workers with a thread each do not fight for the cores."""
-    if "opencv-python" in job.made_by["libraries"]:
+    if "opencv-python-headless" in job.made_by["libraries"]:
         import cv2
 
         cv2.setNumThreads(job.threads)
