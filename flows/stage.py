@@ -24,6 +24,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("stage", choices=STAGES)
     parser.add_argument("--dataset", required=True)
     asked = parser.parse_args(arguments)
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # on a machine that others use too, spinning threads cost a multiple
     if "DVC_STAGE" in os.environ:
         supervise.end_with_starter()
     try:

@@ -13,7 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from pipeline import arrays, baselines, extractors, layout, params, progress
+from pipeline import arrays, baselines, layout, params, progress
+from pipeline.deeplabv3 import Segmenter
 from pipeline.errors import InputError
 from pipeline.index import read_index
 from pipeline.metrics.image import gradient_energy, psnr, squared_error, ssim
@@ -22,8 +23,8 @@ from pipeline.metrics.segmentation import confusion, mean_iou
 from pipeline.metrics.warping_error import warping_error
 from pipeline.palettes import Palette, from_attributes
 
-Segment = Callable[[np.ndarray, int], np.ndarray]
-"""A frame (h w 3) and its number -> its labels (h w)."""
+Segment = Callable[[np.ndarray], np.ndarray]
+"""A frame (h w 3) -> its labels (h w)."""
 
 
 def run(
@@ -37,15 +38,14 @@ def run(
     synthesize_per_frame: Path,
     out: Path,
     p: params.Evaluate,
-    labelling: params.Segmentation,
     device: str,
 ) -> None:
+    segment = _segment(segmentation_model, device)
     colours = baselines.mean_colours(_training_pairs(clips, segmentation, dataset))
     test_clips = read_index(dataset, "test")["clip"].tolist()
     tallies: dict[str, dict[str, Tally]] = {}
     for clip in progress.track(test_clips, "evaluate", len(test_clips)):
         real = _Real.opened(clips / clip, segmentation / clip, optical_flow / clip, p.stride)
-        segment = _segment(labelling, clips / clip, segmentation_model, device)
         videos = {
             "vid2vid": _synthesized(synthesize / clip),
             "per_frame": _synthesized(synthesize_per_frame / clip),
@@ -119,7 +119,7 @@ class _Real:
 def _measured(video: Iterator[np.ndarray], real: _Real, segment: Segment | None, stride: int) -> Tally:
     """Holds no more than `stride` frames of the video."""
     tally, earlier = Tally(), deque[np.ndarray](maxlen=stride)
-    for t, (fake, rgb, label, motion) in enumerate(zip(video, real.rgb(), real.labels(), real.motion(stride), strict=True)):
+    for fake, rgb, label, motion in zip(video, real.rgb(), real.labels(), real.motion(stride), strict=True):
         error = warping_error(fake, earlier[0], optical_flow=motion[0], confidence=motion[1]) if len(earlier) == stride else None
         tally += Tally(
             frames=1,
@@ -129,7 +129,7 @@ def _measured(video: Iterator[np.ndarray], real: _Real, segment: Segment | None,
             ssim=ssim(rgb, fake),
             gradient_energy=gradient_energy(fake),
             real_gradient_energy=gradient_energy(rgb),
-            confusion=confusion(label, segment(fake, t), real.palette.num_labels) if segment else 0,
+            confusion=confusion(label, segment(fake), real.palette.num_labels) if segment else 0,
         )
         earlier.append(fake)
     return tally
@@ -147,17 +147,13 @@ def _synthesized(folder: Path) -> Iterator[np.ndarray] | None:
     return arrays.reading(path).frames("rgb") if path.is_file() else None
 
 
-def _segment(labelling: params.Segmentation, clip: Path, model: Path, device: str) -> Segment | None:
-    """The network that labelled the real video; None where its labels were given, so that no network knows them."""
-    if labelling.backend == "given":
+def _segment(model: Path, device: str) -> Segment | None:
+    """The data set's segmentation network; None where it has none."""
+    checkpoint = layout.segmentation_checkpoint(model)
+    if not checkpoint.is_file():
         return None
-    labels = extractors.load(labelling, clips=clip, model=model, device=device)
-
-    def segment(rgb: np.ndarray, t: int) -> np.ndarray:
-        label: np.ndarray = labels(rgb[None], range(t, t + 1))[0]
-        return label
-
-    return segment
+    network = Segmenter.load(checkpoint, device)
+    return lambda rgb: network.predict(rgb[None])[0]
 
 
 def _scores(tallies: dict[str, dict[str, Tally]], segmentation_scores: Path) -> dict[str, Any]:

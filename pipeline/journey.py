@@ -6,7 +6,7 @@ A stage is one function, and its signature says what it needs:
     out, work                          the folder to fill, and one for unfinished state
     made_by                            what goes into the attributes of files
     device                             cpu or cuda
-    dataset_name, own_model            the data set's name; whether its labels come from its own segmentation model
+    dataset_name, own_model            the data set's name; whether it has a segmentation model of its own
     item and root, or split            what a call per item or split works on
 """
 

@@ -122,7 +122,7 @@ class Backend(Section):
 
 class Segmentation(Backend):
     weights_from: Name
-    """Data set whose segmentation model labels this one: usually itself."""
+    """Data set whose segmentation model this one uses, usually itself: to label its frames and to label what was synthesized."""
     batch_size: PositiveInt
 
 

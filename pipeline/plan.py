@@ -126,8 +126,7 @@ class _JobMaker:
     def __init__(self, stage: Stage, dataset: str, all_params: Params, store: Store, *extra_modules: str) -> None:
         self.stage, self.store = stage, store
         segmentation = all_params.section(params.Segmentation, dataset)
-        own_model = segmentation.backend == "deeplabv3" and segmentation.weights_from == dataset
-        offered = {"dataset_name": dataset, "own_model": own_model}
+        offered = {"dataset_name": dataset, "own_model": segmentation.weights_from == dataset}
         self.named = {name: value for name, value in offered.items() if stage.takes(name)}
         self.sections = {name: all_params.section(cls, dataset) for name, cls in stage.sections().items()}
         self.device = all_params.machine.device

@@ -2,13 +2,11 @@ import json
 
 import numpy as np
 import pytest
-from finished_journey import CAR, FRAMES, PALETTE, SKY, Journey, finished
+from finished_journey import CAR, FRAMES, SKY, Journey, finished
 
 from pipeline import arrays, evaluate, layout, params
 from pipeline.errors import InputError
-from pipeline.extractors.segmentation import Labels
 
-GIVEN = params.Segmentation(backend="given", options={}, weights_from="stripes", batch_size=2)
 READ = (
     "clips",
     "segmentation",
@@ -21,9 +19,9 @@ READ = (
 )
 
 
-def scores_of(journey: Journey, labelling: params.Segmentation = GIVEN, stride: int = 1) -> dict:
+def scores_of(journey: Journey, stride: int = 1) -> dict:
     out = journey.folder("evaluate")
-    evaluate.run(**journey.arguments(*READ), out=out, p=params.Evaluate(stride=stride), labelling=labelling, device="cpu")
+    evaluate.run(**journey.arguments(*READ), out=out, p=params.Evaluate(stride=stride), device="cpu")
     return json.loads(layout.scores(out).read_text())
 
 
@@ -86,20 +84,20 @@ def test_without_a_generator_without_past_there_is_no_comparison(tmp_path):
     assert scores["vid2vid_better_than_per_frame"] == {}
 
 
-def test_the_result_is_labelled_again_by_the_network_that_labelled_the_real_video(journey, monkeypatch):
+def test_the_result_is_labelled_again_by_the_segmentation_network(journey, monkeypatch):
     """A stand-in that calls everything sky: of the three labels only the sky has an IoU above 0, its share of the pixels."""
 
-    def load(section, **given):
-        assert given["model"] == journey.folder("segmentation_model")
-        return Labels(PALETTE, lambda rgb, frames: np.full(rgb.shape[:3], SKY, np.uint8))
+    class OnlySky:
+        def predict(self, rgb):
+            return np.full(rgb.shape[:3], SKY, np.uint8)
 
-    monkeypatch.setattr(evaluate.extractors, "load", load)
-    labelling = params.Segmentation(backend="deeplabv3", options={}, weights_from="stripes", batch_size=2)
+    layout.segmentation_checkpoint(journey.folder("segmentation_model")).touch()
+    monkeypatch.setattr(evaluate.Segmenter, "load", lambda checkpoint, device: OnlySky())
     labels = np.stack([f.label for clip in journey.of("test") for f in journey.frames(clip)])
     share_of_sky = (labels == SKY).mean()
     assert (labels == CAR).any()
     for method in ("vid2vid", "real", "copy_first_frame"):
-        assert scores_of(journey, labelling)[method]["miou"] == pytest.approx(share_of_sky / 3, abs=1e-6)
+        assert scores_of(journey)[method]["miou"] == pytest.approx(share_of_sky / 3, abs=1e-6)
 
 
 def test_a_stride_without_optical_flow_is_refused(journey):

@@ -50,7 +50,6 @@ class Page(HTMLParser):
 
 
 def written(journey: Journey, name: str = "stripes", out: str = "report", **changed) -> Path:
-    labelling = params.Segmentation(backend="given", options={}, weights_from="stripes", batch_size=2)
     read = (
         "clips",
         "segmentation",
@@ -61,7 +60,7 @@ def written(journey: Journey, name: str = "stripes", out: str = "report", **chan
         "synthesize",
         "synthesize_per_frame",
     )
-    evaluate.run(**journey.arguments(*read), out=journey.folder("evaluate"), p=params.Evaluate(stride=1), labelling=labelling, device="cpu")
+    evaluate.run(**journey.arguments(*read), out=journey.folder("evaluate"), p=params.Evaluate(stride=1), device="cpu")
     inputs = {stage: {"*": f"{stage:x<64}"} for stage in (*READ, *READ_LAST)}
     report.run(
         **journey.arguments(*READ, *READ_LAST),

@@ -16,8 +16,7 @@ def build(model: Path, device: str) -> Labels:
     checkpoint = layout.segmentation_checkpoint(model)
     if not checkpoint.is_file():
         raise InputError(
-            f"{model} holds no trained model: segmentation.weights_from must name a data set whose own segmentation.weights_from "
-            "is itself and whose back-end is deeplabv3"
+            f"{model} holds no trained model: segmentation.weights_from must name a data set whose own segmentation.weights_from is itself"
         )
     segmenter = _loaded(checkpoint, checkpoint.stat().st_ino, device)
 
