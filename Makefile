@@ -12,6 +12,7 @@ help:  ## this list
 	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 10
 
 install:  ## .venv from the locked requirements
+	@test -n "$(PYTHON)" || { echo "error: Python 3.11 is needed, none was found: make PYTHON=/path/to/python3.11 ..."; exit 1; }
 	@"$(PYTHON)" install.py
 
 demo: install  ## the whole journey on the built-in street world: reports/sample-street/index.html
@@ -21,6 +22,7 @@ smoke: install  ## the same in a minute or two, too small to look at
 	@python -m flows.make smoke
 
 camvid: install  ## the journey on CamVid: make camvid DATA=folder with images/ and labels/
+	@test -n "$(DATA)" || { echo "error: say where the frames are: make camvid DATA=FOLDER (with images/ and labels/)"; exit 1; }
 	@python -m flows.make camvid --path "$(DATA)"
 
 check: install  ## ruff, mypy, import-linter

@@ -41,7 +41,7 @@ def run_up_to(target: str, dataset: str) -> State[Any]:
     states = _run_all(stages)
     rows = [_row(stage, state) for stage, state in states.items()]
     show_table(target, dataset, "stages", rows=rows, description=f"Stages up to {target}@{dataset}")
-    failed = [f"{stage}: {state.message}" for stage, state in states.items() if state.is_failed()]
+    failed = [f"{stage}: {state.message}" for stage, state in states.items() if not state.is_completed() and state.name != "NotReady"]
     return Failed(message="\n".join(failed)) if failed else Completed(message=_count(rows))
 
 

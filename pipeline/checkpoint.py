@@ -80,7 +80,11 @@ class TrainingState:
         }
         replace_at_once(self._path, saved)
 
-    def write_losses(self, path: Path) -> None:
+    def write_losses(self, path: Path, every: int) -> None:
+        """Steps after the last full `every` become a row, too."""
+        left = self.step % every
+        if left:
+            self._rows.append({"step": self.step, **{name: value / left for name, value in self._sums.items()}})
         pd.DataFrame(self._rows).to_csv(path, index=False, float_format="%.6g", lineterminator="\n")
 
 

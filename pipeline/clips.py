@@ -142,8 +142,8 @@ def fit(frame: SourceFrame, width: int, height: int) -> SourceFrame:
     ratio = np.array([size[0] / w, size[1] / h], np.float32)
     return SourceFrame(
         rgb=fitted(frame.rgb, cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC),
-        label=None if frame.label is None else fitted(frame.label, cv2.INTER_NEAREST),
-        instance=None if frame.instance is None else fitted(frame.instance, cv2.INTER_NEAREST),
-        optical_flow={k: fitted(f, cv2.INTER_NEAREST) * ratio for k, f in frame.optical_flow.items()},
-        visible={k: fitted(v.astype(np.uint8), cv2.INTER_NEAREST).astype(bool) for k, v in frame.visible.items()},
+        label=None if frame.label is None else fitted(frame.label, cv2.INTER_NEAREST_EXACT),
+        instance=None if frame.instance is None else fitted(frame.instance, cv2.INTER_NEAREST_EXACT),
+        optical_flow={k: fitted(f, cv2.INTER_NEAREST_EXACT) * ratio for k, f in frame.optical_flow.items()},
+        visible={k: fitted(v.astype(np.uint8), cv2.INTER_NEAREST_EXACT).astype(bool) for k, v in frame.visible.items()},
     )

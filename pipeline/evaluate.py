@@ -40,9 +40,10 @@ def run(
     p: params.Evaluate,
     device: str,
 ) -> None:
-    segment = _segment(segmentation_model, device)
-    colours = baselines.mean_colours(_training_pairs(clips, segmentation, dataset))
     test_clips = read_index(dataset, "test")["clip"].tolist()
+    palette = from_attributes(arrays.reading(layout.arrays(segmentation / test_clips[0], "segmentation")).attributes["palette"])
+    segment = _segment(segmentation_model, palette, device)
+    colours = baselines.mean_colours(_training_pairs(clips, segmentation, dataset))
     tallies: dict[str, dict[str, Tally]] = {}
     for clip in progress.track(test_clips, "evaluate", len(test_clips)):
         real = _Real.opened(clips / clip, segmentation / clip, optical_flow / clip, p.stride)
@@ -147,12 +148,16 @@ def _synthesized(folder: Path) -> Iterator[np.ndarray] | None:
     return arrays.reading(path).frames("rgb") if path.is_file() else None
 
 
-def _segment(model: Path, device: str) -> Segment | None:
+def _segment(model: Path, palette: Palette, device: str) -> Segment | None:
     """The data set's segmentation network; None where it has none."""
     checkpoint = layout.segmentation_checkpoint(model)
     if not checkpoint.is_file():
         return None
     network = Segmenter.load(checkpoint, device)
+    if network.palette != palette:
+        raise InputError(
+            f"{checkpoint}: its palette {network.palette.name} is not the labels' {palette.name}: see segmentation.weights_from"
+        )
     return lambda rgb: network.predict(rgb[None])[0]
 
 

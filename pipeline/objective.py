@@ -53,23 +53,19 @@ def generate(generator: VideoGenerator, batch: Batch, each_alone: bool) -> Gener
 def judge(networks: Networks, batch: Batch, generated: Generated, each_alone: bool) -> dict[str, Judged]:
     """D_I sees each frame (blended, and raw where that differs) with its maps, D_V groups of three frames with their true flow."""
     maps = _frames(batch.maps[:, -batch.real.shape[1] :])
-    kinds = [generated.image] if each_alone else [generated.image, generated.raw]
-    judged = {
-        "image": _judged(
-            networks.image_discriminator, [image_input(maps, _frames(kind)) for kind in kinds], image_input(maps, _frames(batch.real))
-        )
-    }
+    fakes = [image_input(maps, fake) for fake in _fakes(generated, each_alone)]
+    judged = {"image": _judged(networks.image_discriminator, fakes, image_input(maps, _frames(batch.real)))}
     fake, real = (grouped_video_input(frames, batch.optical_flow, stride=1) for frames in (generated.image, batch.real))
     if fake is not None and real is not None and not each_alone:
         judged["video"] = _judged(networks.video_discriminator, [fake], real)
     return judged
 
 
-def generator_side(networks: Networks, judged: dict[str, Judged], batch: Batch, generated: Generated, gan: str) -> Terms:
+def generator_side(networks: Networks, judged: dict[str, Judged], batch: Batch, generated: Generated, gan: str, each_alone: bool) -> Terms:
     terms: Terms = {}
     for name, j in judged.items():
         terms |= generator_terms(j.discriminator, j.fakes, j.real_features, gan=GAN_LOSSES[gan], name=name)
-    fakes, real = [_frames(generated.image), _frames(generated.raw)], _frames(batch.real)
+    fakes, real = _fakes(generated, each_alone), _frames(batch.real)
     terms["reconstruction"] = reconstruction_term(fakes, real)
     if networks.vgg is not None:
         terms["perceptual"] = perceptual_term(networks.vgg, fakes, real)
@@ -98,6 +94,11 @@ def _motion(networks: Networks, batch: Batch, generated: Generated) -> Terms:
         confidence=_frames(batch.confidence),
         scales=len(networks.generator.scales),
     )
+
+
+def _fakes(generated: Generated, each_alone: bool) -> list[Float[Tensor, "b_t 3 h w"]]:
+    """What is compared with the real frames: blended and raw ones, which are the same where every frame is made alone."""
+    return [_frames(generated.image)] if each_alone else [_frames(generated.image), _frames(generated.raw)]
 
 
 def _judged(discriminator: Discriminator, fakes: list[Tensor], real: Tensor) -> Judged:

@@ -72,7 +72,7 @@ class Videos(Section):
 
 
 class Cityscapes(Section):
-    """The official folders leftImg8bit_sequence and gtFine, as they unpack."""
+    """The official folders leftImg8bit_sequence and gtFine. Importing them is not written yet."""
 
     kind: Literal["cityscapes"]
     path: str
@@ -103,7 +103,7 @@ class SegmentationModel(Section):
     enlarge: PositiveFloat
     """The network sees frames enlarged by this factor: at its stride of 16, thin things vanish in small frames."""
     label_every: PositiveInt
-    """The n-th, 2n-th, ... frame of a training sequence may be seen with its label; all other labels are held out."""
+    """Frames 0, n, 2n, ... of a training sequence are seen with their labels; all other labels are held out."""
     steps: PositiveInt
     batch_size: Annotated[int, Field(ge=2)]
     learning_rate: PositiveFloat
@@ -223,7 +223,8 @@ class Train(Section):
 
 class TrainPerFrame(Section):
     enabled: bool
-    """Also train the same generator without the past (parameters, steps and data of `train`), for comparison."""
+    """Also train the same generator without the past, for comparison: parameters, steps and data of `train`, but no warping branch, no
+    video discriminator and one fake image a frame, since nothing is blended."""
 
 
 class Synthesize(Section):

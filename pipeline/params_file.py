@@ -128,9 +128,12 @@ def _load(absolute: Path, path: Path, mtime_ns: int) -> Params:
 
 
 def _merge(section: Any, override: Any) -> Any:
-    if isinstance(section, dict) and isinstance(override, dict):
-        return {key: _merge(section.get(key), override[key]) if key in override else section[key] for key in {**section, **override}}
-    return section if override is None else override
+    """Keys of the override win, at any depth; a back-end that is replaced takes none of the other one's options along."""
+    if not (isinstance(section, dict) and isinstance(override, dict)):
+        return override
+    if "backend" in override:
+        section = {**section, "options": {}}
+    return {key: _merge(section.get(key), override[key]) if key in override else section[key] for key in {**section, **override}}
 
 
 def _check(cls: type[T], values: Any, where: str) -> T:

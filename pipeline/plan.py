@@ -68,10 +68,12 @@ def _plan_clips(stage: Stage, dataset: str, all_params: Params, store: Store) ->
     folders = _folders_read(stage, dataset, all_params)
     keys = {name: manifest.keys(folder) for name, folder in folders.items()}
     per_clip = {name for name in folders if STAGES[name].per in ("item", "clip")}
+    given = any(isinstance(section, params.Segmentation) and section.backend == "given" for section in make.sections.values())
+    unused = {"segmentation_model"} if given else set()  # given labels are the same with any model
     return [
         make(
             clip,
-            inputs={name: keys[name][clip] if name in per_clip else keys[name] for name in folders},
+            inputs={name: keys[name][clip] if name in per_clip else keys[name] for name in folders if name not in unused},
             arguments={name: (folder / clip if name in per_clip else folder).resolve() for name, folder in folders.items()},
         )
         for clip in clips

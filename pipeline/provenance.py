@@ -12,6 +12,7 @@ from pathlib import Path
 from pipeline.store import file_sha256, key_of
 
 ROOT = Path(__file__).parents[1]
+DATA_ENDINGS = (".css", ".j2", ".js")
 OWN_PACKAGES = ("pipeline", "models")
 
 # Where, how, progress; and how files are written, whose version is layout.VERSION. An edit there must not cost a training.
@@ -65,7 +66,7 @@ def data_files(module: str) -> list[Path]:
     """What belongs to a module beside its code: files with its name and another ending (a page's template)."""
     path = module_file(module)
     assert path is not None, module
-    return sorted(file for file in path.parent.glob(f"{path.stem}.*") if file.suffix != ".py")
+    return sorted(file for file in path.parent.glob(f"{path.stem}.*") if file.suffix in DATA_ENDINGS)
 
 
 def library_versions(modules: list[str]) -> dict[str, str]:

@@ -101,6 +101,8 @@ def compute(job: Job) -> Outcome:
                 _call(job, out, store)
     except InputError as error:
         return Outcome(job.name, "failed", str(error))
+    except TimeoutError:
+        return Outcome(job.name, "failed", f"{job.stage} is being computed by another run: wait for it to end")
     except Exception as error:
         return Outcome(job.name, "failed", f"{type(error).__name__}: {error}", traceback.format_exc())
     return Outcome(job.name, "computed")

@@ -115,7 +115,7 @@ def varied(
     height, width = label.shape
     scale = math.exp(random.uniform(*np.log(scale_range)))
     size = (max(1, round(width * scale)), max(1, round(height * scale)))
-    rgb, label = cv2.resize(rgb, size, interpolation=cv2.INTER_LINEAR), cv2.resize(label, size, interpolation=cv2.INTER_NEAREST)
+    rgb, label = cv2.resize(rgb, size, interpolation=cv2.INTER_LINEAR), cv2.resize(label, size, interpolation=cv2.INTER_NEAREST_EXACT)
     below, right = max(height - size[1], 0), max(width - size[0], 0)
     rgb = cv2.copyMakeBorder(rgb, 0, below, 0, right, cv2.BORDER_CONSTANT, value=deeplabv3.MEAN)
     label = cv2.copyMakeBorder(label, 0, below, 0, right, cv2.BORDER_CONSTANT, value=VOID)

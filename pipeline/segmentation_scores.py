@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 
 from pipeline import arrays, layout, params
+from pipeline.errors import InputError
 from pipeline.labelled_frames import LabelledFrame, labelled_frames, seen_frames
 from pipeline.metrics.segmentation import confusion, iou, mean_iou
-from pipeline.palettes import Palette
+from pipeline.palettes import Palette, from_attributes
 
 
 def run(clips: Path, segmentation: Path, out: Path, p: params.SegmentationModel, labelling: params.Segmentation, own_model: bool) -> None:
@@ -26,6 +27,7 @@ def run(clips: Path, segmentation: Path, out: Path, p: params.SegmentationModel,
 
 def _scores(segmentation: Path, seen: list[LabelledFrame], held_out: list[LabelledFrame]) -> dict[str, Any]:
     palette, names = held_out[0].palette(), held_out[0].palette().names()
+    _require_equal(palette, segmentation / held_out[0].folder.name)
 
     def stored(frame: LabelledFrame) -> np.ndarray:
         return arrays.reading(layout.arrays(segmentation / frame.folder.name, "segmentation"))["label"][frame.t]
@@ -39,6 +41,16 @@ def _scores(segmentation: Path, seen: list[LabelledFrame], held_out: list[Labell
             "most_frequent_class": most_frequent_class(seen, held_out, palette),
         },
     }
+
+
+def _require_equal(palette: Palette, labelled: Path) -> None:
+    """Ids of different palettes cannot be compared."""
+    found = from_attributes(arrays.reading(layout.arrays(labelled, "segmentation")).attributes["palette"])
+    if found != palette:
+        raise InputError(
+            f"{labelled}: was labelled in palette {found.name}, its true labels are in {palette.name}: take labels of one palette "
+            "(source.palette, segmentation.weights_from)"
+        )
 
 
 def copy_nearest_label(seen: list[LabelledFrame], held_out: list[LabelledFrame], palette: Palette) -> float | None:

@@ -2,7 +2,7 @@
 
     .store/<2 hex>/<key>/   an entry: read-only files, there all at once by one rename
     .store/work/<key>/      state of something unfinished that can go on (a training)
-    .store/tmp/             entries being written; left by a kill, swept after a day
+    .store/tmp/             entries being written; left by a kill, swept after a week
     .store/locks/
 
 A key names what was computed (stage, parameters, inputs, code), so no result is ever hashed. Threads, processes and
@@ -17,12 +17,12 @@ import shutil
 import time
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-DAY_SECONDS = 86_400
+WEEK_SECONDS = 7 * 86_400
 
 
 def key_of(parts: dict[str, Any]) -> str:
@@ -83,8 +83,9 @@ class Store:
     def sweep(self) -> None:
         """Removes what killed runs left in tmp/."""
         for left in (self.root / "tmp").glob("*"):
-            if time.time() - left.stat().st_mtime > DAY_SECONDS:
-                shutil.rmtree(left, ignore_errors=True)
+            with suppress(FileNotFoundError):  # another process has just finished it
+                if time.time() - left.stat().st_mtime > WEEK_SECONDS:
+                    shutil.rmtree(left, ignore_errors=True)
 
     def keys(self) -> Iterator[str]:
         return (entry.name for entry in self.root.glob("[0-9a-f][0-9a-f]/*") if entry.is_dir())

@@ -28,7 +28,10 @@ def verify() -> None:
     damaged = [key for key in store.keys() if any(not _sound(file) for file in store.path(key).rglob("*.zip"))]
     for key in damaged:
         store.remove(key)
-    print(f"{len(damaged)} damaged results removed" + (": delete their outputs under data/ and run `dvc repro` again" if damaged else ""))
+    print(
+        f"{len(damaged)} damaged results removed"
+        + (": make them again with `dvc repro --force --no-run-cache STAGE@DATASET`" if damaged else "")
+    )
 
 
 def prune() -> None:
@@ -57,7 +60,7 @@ def adopt(dataset: str) -> None:
 
 
 def _adopt(store: Store, key: str, folder: Path) -> None:
-    if not store.has(key) and folder.is_dir():
+    if not store.has(key) and folder.is_dir() and all(map(_sound, folder.rglob("*.zip"))):
         with store.writing(key) as entry:
             for file in folder.rglob("*"):
                 if file.is_file() and file != layout.manifest(folder):
@@ -66,9 +69,10 @@ def _adopt(store: Store, key: str, folder: Path) -> None:
 
 def _adopt_items(store: Store, folder: Path, rows: pd.DataFrame) -> None:
     for item_key, clips in rows.groupby("item_key", sort=False):
-        if not store.has(str(item_key)):
+        files = [file for clip in clips["clip"] for file in (folder / clip).rglob("*") if file.is_file()]
+        if not store.has(str(item_key)) and all(_sound(file) for file in files if file.suffix == ".zip"):
             with store.writing(str(item_key)) as entry:
-                for file in (file for clip in clips["clip"] for file in (folder / clip).rglob("*") if file.is_file()):
+                for file in files:
                     _link(file, entry / file.relative_to(folder))
                 clips.drop(columns=["key", "item_key"]).to_csv(layout.clips_table(entry), index=False)
 

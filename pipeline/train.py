@@ -4,6 +4,7 @@ Stopped anywhere and started again, it goes on from its last saved state with th
 """
 
 import logging
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -54,7 +55,10 @@ def run_per_frame(
     per_frame: params.TrainPerFrame,
     device: str,
 ) -> None:
-    """Same parameters, steps and data, but each frame is made from its own maps alone: shows what the past is worth."""
+    """Same parameters, steps and data, but each frame is made from its own maps alone: shows what the past is worth.
+
+    There is then nothing to warp or blend: no motion branch, no video discriminator, one fake image a frame instead of two.
+    """
     if per_frame.enabled:
         _train(Folders(clips, segmentation, instances, optical_flow), dataset, out, work, p, device, each_alone=True)
 
@@ -88,7 +92,7 @@ def _train(folders: Folders, dataset: Path, out: Path, work: Path, p: params.Tra
         with torch.autocast(device, torch.bfloat16, enabled=p.precision == "bfloat16"):
             fake = generate(networks.generator, batch, each_alone)
             judged = judge(networks, batch, fake, each_alone)
-            g_terms = generator_side(networks, judged, batch, fake, p.gan)
+            g_terms = generator_side(networks, judged, batch, fake, p.gan, each_alone)
         _update([optimizers["generator"]], total(g_terms, weights))
 
         with torch.autocast(device, torch.bfloat16, enabled=p.precision == "bfloat16"):
@@ -102,8 +106,8 @@ def _train(folders: Folders, dataset: Path, out: Path, work: Path, p: params.Tra
             state.save()
 
     save_generator(layout.networks(out), networks.generator, arguments, palette, each_alone)
-    state.write_losses(layout.losses(out))
-    layout.previews(work).rename(layout.previews(out))
+    state.write_losses(layout.losses(out), p.log_every)
+    shutil.copytree(layout.previews(work), layout.previews(out))  # not moved: a kill just now must leave the state whole
 
 
 def learning_rate_factor(step: int, steps: int, decay_from: float) -> float:

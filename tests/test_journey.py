@@ -123,7 +123,8 @@ def test_metrics_and_plots_are_shown_by_dvc(finished):
 
 def test_outputs_share_one_copy_with_the_store_and_dvcs_cache(finished):
     (frames,) = (finished.root / "data/smoke/clips").glob("test-*/frames.zip")
-    assert frames.stat().st_nlink == 3
+    copies = [path for path in finished.root.rglob("*") if path.is_file() and path.samefile(frames)]
+    assert {path.relative_to(finished.root).parts[0] for path in copies} == {"data", ".store", ".dvc"}
 
 
 def test_a_comment_in_the_code_costs_one_look_up(project):
@@ -182,6 +183,7 @@ def test_a_killed_extraction_does_only_what_is_missing(project):
     done = len(list((project.root / ".store").glob("??/*"))) - entries
     _wait(lambda: not _holds(project.root), 20)
     done = len(list((project.root / ".store").glob("??/*"))) - entries
+    assert 2 <= done < 10
     assert counts(project.repro("clips@smoke"), "clips") == (10 - done, 3 + done)
 
 

@@ -1,5 +1,6 @@
 """Folders of images, one folder a sequence, with label images of some or all frames."""
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
@@ -39,7 +40,7 @@ def _item(source: params.Frames, folder: str, images: dict[str, str], labels: di
     test_from = 0 if folder in source.test_sequences else len(images) - source.test_frames
     if test_from < 0:
         raise InputError(f"{name}: has {len(images)} frames, source.test_frames asks for {source.test_frames}")
-    order = sorted(images)
+    order = sorted(images, key=_by_number)
     parameters = {
         "num_frames": len(images),
         "test_from": test_from,
@@ -49,6 +50,11 @@ def _item(source: params.Frames, folder: str, images: dict[str, str], labels: di
     }
     files = [images[stem] for stem in order] + [labels[stem] for stem in sorted(labels)]
     return Item(name, source.kind, tuple(files), parameters)
+
+
+def _by_number(stem: str) -> list[tuple[int, str]]:
+    """Frame 2 comes before frame 10, with or without leading zeros."""
+    return [(int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"(\d+)", stem)]
 
 
 def _by_folder(files: list[str], below: str) -> dict[str, dict[str, str]]:

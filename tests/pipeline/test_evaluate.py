@@ -2,7 +2,7 @@ import json
 
 import numpy as np
 import pytest
-from finished_journey import CAR, FRAMES, SKY, Journey, finished
+from finished_journey import CAR, FRAMES, PALETTE, SKY, Journey, finished
 
 from pipeline import arrays, evaluate, layout, params
 from pipeline.errors import InputError
@@ -88,6 +88,8 @@ def test_the_result_is_labelled_again_by_the_segmentation_network(journey, monke
     """A stand-in that calls everything sky: of the three labels only the sky has an IoU above 0, its share of the pixels."""
 
     class OnlySky:
+        palette = PALETTE
+
         def predict(self, rgb):
             return np.full(rgb.shape[:3], SKY, np.uint8)
 

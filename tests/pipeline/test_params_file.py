@@ -53,6 +53,19 @@ def test_what_is_wrong_is_named_in_one_sentence(old, new, sentence):
     assert "\n" not in str(refused.value)
 
 
+def test_another_back_end_takes_none_of_the_sections_options():
+    text = changed("    optical_flow: {}\n", "    optical_flow: {backend: given}\n")
+    found = check(text, PATH).section(params.OpticalFlow, "sample-street")
+    assert (found.backend, found.options, found.strides) == ("given", {}, [1, 3])
+
+
+def test_an_override_can_be_null():
+    text = changed("  weights: null\n  enlarge", "  weights: some.pth\n  enlarge").replace(
+        "    segmentation_model: {label_every: 4, steps: 120}", "    segmentation_model: {label_every: 4, steps: 120, weights: null}"
+    )
+    assert check(text, PATH).section(params.SegmentationModel, "sample-street").weights is None
+
+
 def test_no_field_has_a_default():
     for cls in [params.Machine, *params.SECTIONS.values(), *params.SOURCES.values(), params.Generator, params.Weights]:
         assert all(field.is_required() for field in cls.model_fields.values()), cls

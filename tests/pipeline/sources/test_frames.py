@@ -44,6 +44,14 @@ def test_a_folder_is_a_sequence_and_labels_are_matched_by_name(tmp_path):
     assert (frames[2].label == 255).all()  # 11 is void
 
 
+def test_frames_are_in_the_order_of_their_numbers(tmp_path):
+    (tmp_path / "images").mkdir()
+    for n in (1, 2, 10):
+        Image.new("RGB", (8, 6), (n, n, n)).save(tmp_path / "images" / f"frame{n}.png")
+    (item,) = items(source(labels=None), listed(tmp_path))
+    assert [int(f.rgb[0, 0, 0]) for f in open_item(item, tmp_path).frames] == [1, 2, 10]
+
+
 def test_subfolders_are_sequences_and_whole_ones_can_be_for_testing(tmp_path):
     for name in ("a", "b"):
         write_images(tmp_path, f"images/{name}", 3)
