@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from pipeline import arrays, layout, params
+from pipeline.errors import InputError
 from pipeline.labelled_frames import labelled_frames
 from pipeline.segmentation_scores import copy_nearest_label, most_frequent_class, run
 from tests.pipeline.test_segmentation_model import PALETTE, PARAMS, write_clips
@@ -35,7 +36,7 @@ def test_stored_labels_are_scored_on_the_labelled_test_frames_alone(tmp_path):
     whole, half = halves()
     clips = write_clips(tmp_path / "clips", [("a", "train", "s", 0, [half], [0]), ("b", "test", "s", 1, [half, half], [1])])
     (tmp_path / "labels" / "b").mkdir(parents=True)
-    with arrays.writing(layout.arrays(tmp_path / "labels" / "b", "segmentation"), {}) as writer:
+    with arrays.writing(layout.arrays(tmp_path / "labels" / "b", "segmentation"), {"palette": PALETTE.as_attributes()}) as writer:
         for label in (whole, half):  # the first frame is wrong, but has no true label
             writer.append("label", label)
     run(clips, tmp_path / "labels", tmp_path, PARAMS, LABELLING, own_model=True)
@@ -50,3 +51,13 @@ def test_given_labels_and_unlabelled_frames_are_not_scored(tmp_path, backend, la
     clips = write_clips(tmp_path / "clips", [("b", "test", "s", 0, [halves()[1]], labelled)])
     run(clips, tmp_path, tmp_path, PARAMS, LABELLING.model_copy(update={"backend": backend}), own_model=True)
     assert json.loads(layout.scores(tmp_path).read_text()) == {"used": False}
+
+
+def test_labels_of_another_palette_are_refused(tmp_path):
+    clips = write_clips(tmp_path / "clips", [("b", "test", "s", 0, [halves()[1]], [0])])
+    (tmp_path / "b").mkdir()
+    other = {**PALETTE.as_attributes(), "name": "other"}
+    with arrays.writing(layout.arrays(tmp_path / "b", "segmentation"), {"palette": other}) as writer:
+        writer.append("label", halves()[1])
+    with pytest.raises(InputError, match="was labelled in palette other, its true labels are in toy"):
+        run(clips, tmp_path, tmp_path, PARAMS, LABELLING, own_model=True)
