@@ -76,8 +76,8 @@ class Params:
 
     def _check_dataset(self, group: str, dataset: str) -> None:
         where = f"{self._path}: {group}.{dataset}"
-        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]*", dataset):
-            raise InputError(f"{where}: a data set's name has letters, digits, - and _ only")
+        if not (isinstance(dataset, str) and re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]*", dataset)):
+            raise InputError(f"{where}: a data set's name is text of letters, digits, - and _ only")
         entry = self._group(group)[dataset]
         if not isinstance(entry, dict):
             raise InputError(f"{where} must hold source and the stages, found {entry!r}")

@@ -26,20 +26,20 @@ class Bar:
             BarColumn(),
             MofNCompleteColumn(),
             TimeElapsedColumn(),
-            TextColumn("left"),
+            TextColumn("{task.fields[rate]} left"),
             TimeRemainingColumn(),
             TextColumn("{task.fields[note]}"),
         )
         self._bar = Progress(*columns, console=Console(stderr=True), disable=not self._live)
-        self._task = self._bar.add_task(name, total=total, note="")
+        self._task = self._bar.add_task(name, total=total, note="", rate="")
 
     def advance(self, note: str) -> None:
         self.done += 1
-        self._bar.update(self._task, advance=1, note=note)
         now = time.monotonic()
+        rate = self.done / max(now - self._start, 1e-9)
+        self._bar.update(self._task, advance=1, note=note, rate=f"{rate:.2f}/s,")
         if not self._live and (now - self._last_line > SECONDS_BETWEEN_LINES):
             self._last_line = now
-            rate = self.done / (now - self._start)
             left = (self.total - self.done) / rate
             print(f"{self.name}: {self.done}/{self.total}, {rate:.2f}/s, {left:.0f} s left, {note}", file=sys.stderr, flush=True)
 

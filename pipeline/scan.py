@@ -47,7 +47,10 @@ def _files(root: Path) -> Iterator[tuple[str, os.stat_result]]:
         for name in names:
             if not name.startswith("."):
                 path = Path(folder) / name
-                yield path.relative_to(root).as_posix(), path.stat()
+                try:
+                    yield path.relative_to(root).as_posix(), path.stat()
+                except OSError as error:
+                    raise InputError(f"{path}: cannot be read ({error.strerror}): a link that leads nowhere? Remove it") from None
 
 
 def _sha256(path: str, stat: os.stat_result, root: Path, known: dict[str, list[object]]) -> str:

@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import UInt8
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
 
 from pipeline.errors import InputError
 
@@ -104,6 +105,8 @@ def load(name: str) -> Palette:
         raise InputError(f"palette {name}: there is no such palette; built in are {built_in}, or give the path of a .yaml file")
     try:
         found = _PaletteInFile.model_validate(YAML(typ="safe", pure=True).load(path.read_text()))
+    except YAMLError as error:
+        raise InputError(f"{path} is no YAML: {' '.join(str(error).split())}") from None
     except ValidationError as error:
         first = error.errors()[0]
         raise InputError(f"{path}: {'.'.join(map(str, first['loc']))}: {first['msg']}") from None

@@ -36,7 +36,7 @@ def test_a_copy_under_another_name_uses_its_own_segmentation_model(here):
         ("smoke", "videos", "has a data set smoke already"),
         ("mine", "nothing", "there is no nothing to copy"),
         ("mine", "smoke", "smoke is built in and has no path"),
-        ("a b", "videos", "letters, digits, - and _ only"),
+        ("a b", "videos", "text of letters, digits, - and _ only"),
     ],
 )
 def test_what_cannot_be_added_is_refused_and_the_file_is_left_as_it_was(here, name, like, sentence):

@@ -38,3 +38,10 @@ def test_a_built_in_source_has_an_empty_table(project):
     assert scan.run("smoke", None).empty
     assert layout.files_table("smoke").read_text() == "path,bytes,sha256\n"
     assert scan.read(layout.files_table("smoke")) == {}
+
+
+def test_a_link_that_leads_nowhere_is_named(project):
+    (project / "raw").mkdir()
+    (project / "raw" / "gone.png").symlink_to("nowhere.png")
+    with pytest.raises(InputError, match=r"gone\.png: cannot be read"):
+        scan.run("mine", project / "raw")

@@ -1,0 +1,40 @@
+import numpy as np
+import pytest
+
+from pipeline import palettes
+from pipeline.errors import InputError
+
+
+def test_the_built_in_palettes_load_and_survive_json():
+    for name, labels in {"camvid": 11, "cityscapes_train": 19, "sample_street": 14}.items():
+        palette = palettes.load(name)
+        assert palette.num_labels == labels
+        assert palettes.from_attributes(palette.as_attributes()) == palette
+
+
+def test_void_ids_are_stored_as_255_and_painted_black():
+    palette = palettes.load("camvid")
+    stored = palette.store_labels(np.array([[0, 11]], np.uint8), "x.png")
+    assert stored.tolist() == [[0, 255]]
+    assert palette.paint(stored).tolist() == [[[128, 128, 128], [0, 0, 0]]]
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("classes: [", "is no YAML"),
+        ("classes: []\nvoid: []", "classes: List should have at least 1 item"),
+        ("classes: [{id: 300, name: a, colour: [0, 0, 0]}]\nvoid: []", "less than or equal to 254"),
+    ],
+)
+def test_a_wrong_palette_file_is_refused_in_one_sentence(tmp_path, text, sentence):
+    path = tmp_path / "mine.yaml"
+    path.write_text(text)
+    with pytest.raises(InputError, match=sentence) as refused:
+        palettes.load(str(path))
+    assert "\n" not in str(refused.value)
+
+
+def test_an_unknown_palette_lists_the_built_in_ones():
+    with pytest.raises(InputError, match="built in are camvid, cityscapes_train, sample_street"):
+        palettes.load("citys")
