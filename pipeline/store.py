@@ -74,11 +74,10 @@ class Store:
     def link(self, key: str, destination: Path) -> None:
         """Hard links (copies, across file systems) of an entry's files in `destination`."""
         entry = self.path(key)
+        destination.mkdir(parents=True, exist_ok=True)  # also for an entry without files
         for folder, _, files in os.walk(entry):
-            target = destination / Path(folder).relative_to(entry)
-            target.mkdir(parents=True, exist_ok=True)
             for name in files:
-                _link_or_copy(Path(folder) / name, target / name)
+                link_or_copy(Path(folder) / name, destination / Path(folder).relative_to(entry) / name)
 
     def sweep(self) -> None:
         """Removes what killed runs left in tmp/."""
@@ -134,7 +133,9 @@ def _sync(path: Path) -> None:
         os.close(descriptor)
 
 
-def _link_or_copy(source: Path, destination: Path) -> None:
+def link_or_copy(source: Path, destination: Path) -> None:
+    """A hard link, its folder made too; a copy across file systems."""
+    destination.parent.mkdir(parents=True, exist_ok=True)
     try:
         os.link(source, destination)
     except OSError as error:

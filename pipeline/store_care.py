@@ -10,7 +10,7 @@ import pandas as pd
 
 from pipeline import layout, manifest
 from pipeline.journey import STAGES
-from pipeline.store import Store
+from pipeline.store import Store, link_or_copy
 
 logger = logging.getLogger(__name__)
 
@@ -64,7 +64,7 @@ def _adopt(store: Store, key: str, folder: Path) -> None:
         with store.writing(key) as entry:
             for file in folder.rglob("*"):
                 if file.is_file() and file != layout.manifest(folder):
-                    _link(file, entry / file.relative_to(folder))
+                    link_or_copy(file, entry / file.relative_to(folder))
 
 
 def _adopt_items(store: Store, folder: Path, rows: pd.DataFrame) -> None:
@@ -73,16 +73,8 @@ def _adopt_items(store: Store, folder: Path, rows: pd.DataFrame) -> None:
         if not store.has(str(item_key)) and all(_sound(file) for file in files if file.suffix == ".zip"):
             with store.writing(str(item_key)) as entry:
                 for file in files:
-                    _link(file, entry / file.relative_to(folder))
+                    link_or_copy(file, entry / file.relative_to(folder))
                 clips.drop(columns=["key", "item_key"]).to_csv(layout.clips_table(entry), index=False)
-
-
-def _link(file: Path, destination: Path) -> None:
-    destination.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        destination.hardlink_to(file)
-    except OSError:
-        shutil.copyfile(file, destination)
 
 
 def _referred() -> Iterator[str]:
