@@ -6,7 +6,7 @@ export DVC_NO_ANALYTICS = 1
 export DO_NOT_TRACK = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo smoke camvid test check format server
+.PHONY: help install demo smoke camvid test slow check format server
 
 help:  ## this list
 	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 10
@@ -31,8 +31,11 @@ check: install  ## ruff, mypy, import-linter
 	python -m mypy
 	python -c 'from importlinter.cli import lint_imports_command; lint_imports_command()'
 
-test: check  ## all checks and tests
-	OMP_NUM_THREADS=1 python -m pytest -q -n 2 --dist loadfile
+test: check  ## all checks, and all tests but the slow ones
+	OMP_NUM_THREADS=1 python -m pytest -q -n 2 --dist loadfile -m "not slow"
+
+slow: install  ## the slow tests: whole journeys both ways, in clones of what is committed
+	OMP_NUM_THREADS=1 python -m pytest -q -m slow
 
 format: install  ## ruff's formatting and fixes
 	ruff check --fix .

@@ -1,11 +1,77 @@
-"""Tables beside a run in Prefect's UI."""
+"""What is shown beside a run in Prefect's UI: tables, the newest preview of a training, the way to the report."""
 
+import base64
+import os
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from threading import Event, Thread
+from uuid import UUID
 
-from prefect.artifacts import create_table_artifact
+import httpx
+from prefect.artifacts import create_link_artifact, create_table_artifact
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.actions import ArtifactCreate, ArtifactUpdate
+
+from flows import environment
+from pipeline import layout
+
+PREVIEW_SECONDS = 5.0
+"""How often it is looked whether a training has left a new preview."""
 
 
 def show_table(*name: str, rows: list[dict[str, object]], description: str) -> None:
     """Tables of the same name are shown as versions of one."""
-    key = re.sub("[^a-z0-9]+", "-", "-".join(name).lower())  # all that Prefect allows
-    create_table_artifact(table=rows, key=key, description=description)
+    create_table_artifact(table=rows, key=_key(*name), description=description)
+
+
+def show_report(dataset: str) -> None:
+    """A link that a browser can follow where the server of this project serves reports/; elsewhere the file's place."""
+    page = layout.page(layout.stage(dataset, "report"))
+    served = os.environ.get(environment.REPORTS_URL)
+    link = f"{served.rstrip('/')}/{page.relative_to(layout.REPORTS).as_posix()}" if served else page.resolve().as_uri()
+    create_link_artifact(
+        link=link, link_text=f"Report of {dataset}", key=_key("report", dataset), description=f"Videos and scores of {dataset}"
+    )
+
+
+@contextmanager
+def showing_previews(flow_run: UUID, name: str, *folders: Path) -> Iterator[None]:
+    """While a training runs, the newest preview below its folders is an artifact of the flow run: one that is updated.
+
+    It holds the picture itself, so that it is seen from wherever the UI is.
+    """
+    over = Event()
+    thread = Thread(target=_show_newest, args=[flow_run, _key("preview", name), folders, over], daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
+
+
+def _show_newest(flow_run: UUID, key: str, folders: tuple[Path, ...], over: Event) -> None:
+    shown, artifact, last_look = "", None, False
+    while not last_look:
+        last_look = over.wait(PREVIEW_SECONDS)
+        pictures = [picture for folder in folders for picture in layout.previews(folder).glob("*.png")]
+        newest = max(pictures, key=lambda picture: picture.name, default=None)
+        if newest is not None and newest.name != shown:
+            with suppress(OSError, httpx.HTTPError):  # just moved, or the server is away for a moment: looked at again
+                artifact, shown = _show_picture(newest, key, flow_run, artifact), newest.name
+
+
+def _show_picture(picture: Path, key: str, flow_run: UUID, artifact: UUID | None) -> UUID:
+    data = f"![preview](data:image/png;base64,{base64.b64encode(picture.read_bytes()).decode()})"
+    caption = f"Newest preview, step {int(picture.stem)}: maps, real frames, generated frames"
+    with get_client(sync_client=True) as client:
+        if artifact is None:
+            return client.create_artifact(ArtifactCreate(type="markdown", key=key, description=caption, data=data, flow_run_id=flow_run)).id
+        client.update_artifact(artifact, ArtifactUpdate(data=data, description=caption))
+        return artifact
+
+
+def _key(*name: str) -> str:
+    return re.sub("[^a-z0-9]+", "-", "-".join(name).lower())  # all that Prefect allows

@@ -27,6 +27,12 @@ class Repro:
     lines: list[str]
     """All that DVC and the stage printed."""
 
+    def counts(self) -> dict[str, int]:
+        """Clips that the stage computed, found in the store, and failed at, as it printed them; empty where it did not run to its end."""
+        summary = re.compile(rf"{re.escape(self.stage)}: (\d+) computed, (\d+) reused, (\d+) failed")
+        found = [match for match in map(summary.match, self.lines) if match]
+        return dict(zip(("computed", "reused", "failed"), map(int, found[-1].groups()), strict=True)) if found else {}
+
     def sentences(self) -> str:
         """Why it failed: what the stage printed after its summary, or else the last that it or DVC printed."""
         starts = [number for number, line in enumerate(self.lines) if line.startswith(("> ", f"{self.stage}: "))]
@@ -42,6 +48,14 @@ def upstream_stages(target: str) -> dict[str, set[str]]:
     if asked.returncode:
         raise InputError(f"dvc dag {target}: {_last_line(asked.stderr)}")
     return parse_dot(asked.stdout)
+
+
+def would_run(target: str) -> list[str]:
+    """The stages that bringing `target` up to date would run now, in their order; nothing is run."""
+    asked = subprocess.run([*DVC, "repro", "--dry", target], env=environment.for_tools(), capture_output=True, text=True)
+    if asked.returncode:
+        raise InputError(f"dvc repro --dry {target}: {_last_line(asked.stderr)}")
+    return re.findall(r"^Running stage '([^']+)'", asked.stdout, re.MULTILINE)
 
 
 def parse_dot(dot: str) -> dict[str, set[str]]:

@@ -7,6 +7,9 @@ from pathlib import Path
 API_URL = "PREFECT_API_URL"
 """Where a Prefect server answers; the one setting that decides whether stages become flow runs."""
 
+REPORTS_URL = "V2V_REPORTS_URL"
+"""Where a browser finds reports/: set by the server of this project, which serves them."""
+
 QUIET = {
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
     "PREFECT_SERVER_UI_SHOW_PROMOTIONAL_CONTENT": "false",

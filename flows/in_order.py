@@ -5,6 +5,7 @@ The order is read from DVC, and DVC alone decides what has to run: the result is
 
 from graphlib import TopologicalSorter
 from typing import Any
+from uuid import UUID
 
 from prefect import State, Task, get_run_logger, task
 from prefect.cache_policies import NO_CACHE
@@ -15,8 +16,10 @@ from prefect.states import Completed, Failed
 from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 
 from flows import dvc_project, supervise
-from flows.artifacts import show_table
+from flows.artifacts import show_report, show_table
+from flows.dvc_project import Repro
 from flows.link import PARENT_FLOW_RUN
+from flows.witness import witnessed
 from pipeline import layout, prepare
 from pipeline.errors import InputError
 from pipeline.params_file import load
@@ -29,20 +32,37 @@ BUSY_RETRIES, BUSY_SECONDS = 60, 5
 BUSY = "Busy"
 
 
-def run_up_to(target: str, dataset: str) -> State[Any]:
-    """The body of a parent flow: scans the raw files, then runs the stages. Failed if any stage is."""
-    try:
-        load(layout.PARAMS).require(dataset)
-        stages = dvc_project.upstream_stages(f"{target}@{dataset}")
-        for name in sorted({stage.split("@")[1] for stage in stages}):  # a model may come from another data set
-            get_run_logger().info("%s: %d raw files", name, len(prepare.run(name)))
-    except InputError as error:
-        return Failed(message=str(error))
-    states = _run_all(stages)
-    rows = [_row(stage, state) for stage, state in states.items()]
-    show_table(target, dataset, "stages", rows=rows, description=f"Stages up to {target}@{dataset}")
-    failed = [f"{stage}: {state.message}" for stage, state in states.items() if not state.is_completed() and state.name != "NotReady"]
-    return Failed(message="\n".join(failed)) if failed else Completed(message=_count(rows))
+def run_up_to(target: str, dataset: str, *, only_say: bool) -> State[Any]:
+    """The body of a parent flow: scans the raw files, then runs the stages, or only says which. Failed if any stage is."""
+    with witnessed(UUID(str(flow_run.id))):
+        try:
+            stages = _prepared(f"{target}@{dataset}", dataset)
+            if only_say:
+                return _said(dvc_project.would_run(f"{target}@{dataset}"), target, dataset)
+        except InputError as error:
+            return Failed(message=str(error))
+        states = _run_all(stages)
+        rows = [_row(stage, state) for stage, state in states.items()]
+        show_table(target, dataset, "stages", rows=rows, description=f"Stages up to {target}@{dataset}; clips of those that ran")
+        if f"report@{dataset}" in states and states[f"report@{dataset}"].is_completed():
+            show_report(dataset)
+        failed = [f"{stage}: {state.message}" for stage, state in states.items() if not state.is_completed() and state.name != "NotReady"]
+        return Failed(message="\n".join(failed)) if failed else Completed(message=_count(rows))
+
+
+def _prepared(target: str, dataset: str) -> dict[str, set[str]]:
+    """The stages, each with those it needs; their raw files are scanned."""
+    load(layout.PARAMS).require(dataset)
+    stages = dvc_project.upstream_stages(target)
+    for name in sorted({stage.split("@")[1] for stage in stages}):  # a model may come from another data set
+        get_run_logger().info("%s: %d raw files", name, len(prepare.run(name)))
+    return stages
+
+
+def _said(stages: list[str], target: str, dataset: str) -> State[Any]:
+    rows: list[dict[str, object]] = [{"stage": stage} for stage in stages]
+    show_table(target, dataset, "would-run", rows=rows, description=f"Stages that {target}@{dataset} would run now")
+    return Completed(message=f"would run: {', '.join(stages)}" if stages else "everything is up to date")
 
 
 def _run_all(stages: dict[str, set[str]]) -> dict[str, State[Any]]:
@@ -71,19 +91,22 @@ def _is_busy(_task: Task[Any, Any], _run: TaskRun, state: State[Any]) -> bool:
     cache_policy=NO_CACHE,
     persist_result=False,
 )
-def repro(stage: str, parent_flow_run: str) -> State[None]:
+def repro(stage: str, parent_flow_run: str) -> State[Repro]:
     done = dvc_project.repro(stage, environment_of_stage={PARENT_FLOW_RUN: parent_flow_run}, log=get_run_logger().info)
     if done.result in ("ran", "unchanged"):
-        return Completed(message=done.result)
-    return Failed(name=BUSY if done.result == "busy" else "Failed", message=done.sentences())
+        return Completed(message=done.result, data=done)
+    return Failed(name=BUSY if done.result == "busy" else "Failed", message=done.sentences(), data=done)
 
 
 def _row(stage: str, state: State[Any]) -> dict[str, object]:
+    done = state.result(raise_on_failure=False) if state.is_final() else None
+    counts = done.counts() if isinstance(done, Repro) else {}
+    clips: dict[str, object] = {name: counts.get(name, "") for name in ("computed", "reused", "failed")}
     if state.is_completed():
-        return {"stage": stage, "result": state.message, "why": ""}
+        return {"stage": stage, "result": state.message, **clips, "why": ""}
     if state.is_failed():
-        return {"stage": stage, "result": "failed", "why": state.message}
-    return {"stage": stage, "result": "not run", "why": "a stage before it failed"}
+        return {"stage": stage, "result": "failed", **clips, "why": state.message}
+    return {"stage": stage, "result": "not run", **clips, "why": "a stage before it failed"}
 
 
 def _count(rows: list[dict[str, object]]) -> str:

@@ -1,6 +1,6 @@
 """`python -m flows.serve`: offers preprocess/<dataset>, train/<dataset> and evaluate/<dataset> to a Prefect server and runs them here.
 
-There is one of each for every data set in `datasets` and in `catalog` of params.yaml as it is now.
+There is one of each for every data set in `datasets` and in `catalog` of params.yaml, also for those added while it runs.
 """
 
 import asyncio
@@ -12,6 +12,7 @@ from prefect import Flow
 from prefect.deployments.runner import RunnerDeployment
 from prefect.runner import Runner
 from prefect.settings import PREFECT_API_URL, PREFECT_UI_URL
+from prefect.utilities.annotations import freeze
 
 from flows.evaluate import evaluate
 from flows.preprocess import preprocess
@@ -21,6 +22,10 @@ from pipeline.errors import InputError
 from pipeline.params_file import Params, load
 
 FLOWS = (preprocess, train, evaluate)
+FOLLOW_SECONDS = 3.0
+"""How often params.yaml is looked at."""
+QUERY_SECONDS = 3.0
+"""How often the server is asked for runs to start."""
 
 
 def main() -> int:
@@ -29,16 +34,42 @@ def main() -> int:
     except InputError as error:
         print(error, file=sys.stderr)
         return 1
-    runner = Runner(pause_on_shutdown=False)
-    for deployment in offered:
-        runner.add_deployment(deployment)
-    print(f"Prefect's pages: {PREFECT_UI_URL.value()}")
-    print(
-        f"PREFECT_API_URL={PREFECT_API_URL.value()} {shlex.quote(sys.executable)} -m prefect deployment run {offered[0].full_name} --watch",
-        flush=True,
-    )
-    asyncio.run(runner.start())
+    asyncio.run(_serve(offered))
     return 0
+
+
+async def _serve(offered: list[RunnerDeployment]) -> None:
+    runner = Runner(pause_on_shutdown=False, query_seconds=QUERY_SECONDS)
+    await asyncio.gather(*map(runner.aadd_deployment, offered))
+    print(f"Prefect's pages: {PREFECT_UI_URL.value()}")
+    command = f"{shlex.quote(sys.executable)} -m prefect deployment run {offered[0].full_name} --watch"
+    print(f"PREFECT_API_URL={PREFECT_API_URL.value()} {command}", flush=True)
+    names = {deployment.full_name for deployment in offered}
+    following = asyncio.create_task(_follow_params(runner, names))
+    try:
+        await runner.start()
+    finally:
+        following.cancel()
+
+
+async def _follow_params(runner: Runner, names: set[str]) -> None:
+    """Offers data sets that come into params.yaml later; a broken file is told of once, and the old ones go on."""
+    seen = layout.PARAMS.stat().st_mtime_ns
+    while True:
+        await asyncio.sleep(FOLLOW_SECONDS)
+        changed = layout.PARAMS.stat().st_mtime_ns if layout.PARAMS.exists() else seen
+        if changed == seen:
+            continue
+        seen = changed
+        try:
+            offered = deployments(load(layout.PARAMS))
+        except InputError as error:
+            print(error, file=sys.stderr, flush=True)
+            continue
+        for deployment in offered:
+            if deployment.full_name not in names:
+                await runner.aadd_deployment(deployment)
+                names.add(deployment.full_name)
 
 
 def deployments(all_params: Params) -> list[RunnerDeployment]:
@@ -47,8 +78,10 @@ def deployments(all_params: Params) -> list[RunnerDeployment]:
 
 
 def _deployment(flow: Flow[..., Any], dataset: str) -> RunnerDeployment:
+    """Its data set is fixed: the form of the UI shows it and refuses another one."""
     tags = [f"dataset:{dataset}"]
-    made = flow.to_deployment(dataset, parameters={"dataset": dataset}, tags=tags, description=flow.description, concurrency_limit=1)
+    fixed = {"dataset": freeze(dataset)}
+    made = flow.to_deployment(dataset, parameters=fixed, tags=tags, description=flow.description, concurrency_limit=1)
     return cast(RunnerDeployment, made)
 
 

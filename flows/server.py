@@ -1,4 +1,4 @@
-"""`python -m flows.server`: a Prefect server on this machine, and the project's deployments served to it, until Ctrl-C.
+"""`python -m flows.server`: a Prefect server on this machine, the project's deployments and its reports served, until Ctrl-C.
 
 The server's records and its log lie in PREFECT_HOME, by default `.prefect/` in the project.
 """
@@ -10,6 +10,7 @@ import socket
 import subprocess
 import sys
 import time
+from contextlib import ExitStack
 from pathlib import Path
 from types import FrameType
 from typing import NoReturn
@@ -28,7 +29,9 @@ GRACE_SECONDS = 9.0
 def main(arguments: list[str] | None = None) -> int:
     default = int(os.environ.get("PREFECT_SERVER_API_PORT", "4200"))
     parser = argparse.ArgumentParser(prog="python -m flows.server", description="A Prefect server, and the deployments of this project.")
-    parser.add_argument("--port", type=int, default=default, help="default: PREFECT_SERVER_API_PORT, or 4200")
+    parser.add_argument(
+        "--port", type=int, default=default, help="default: PREFECT_SERVER_API_PORT, or 4200; the next one serves the reports"
+    )
     asked = parser.parse_args(arguments)
     signal.signal(signal.SIGTERM, _as_ctrl_c)
     try:
@@ -41,29 +44,32 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def run(port: int) -> NoReturn:
-    """Serves until Ctrl-C, or until one of the two processes ends; then ends both, the deployments first."""
-    _require_free(port)
+    """Serves until Ctrl-C, or until one of its processes ends; then ends all, the deployments first."""
+    for needed in (port, port + 1):
+        _require_free(needed)
     home = Path(os.environ.get("PREFECT_HOME", ".prefect")).resolve()
     home.mkdir(parents=True, exist_ok=True)
-    url = f"http://{HOST}:{port}/api"
-    tools = environment.for_tools(PREFECT_HOME=str(home), PREFECT_API_URL=url)
-    start_server = [sys.executable, "-m", "prefect", "server", "start", "--host", HOST, "--port", str(port)]
-    start_serving = [sys.executable, "-m", "flows.serve"]
-    with (
-        (home / "server.log").open("a") as log,
-        supervised(start_server, tools, grace_seconds=GRACE_SECONDS, output=log.fileno()) as server,
-    ):
+    url, reports = f"http://{HOST}:{port}/api", f"http://{HOST}:{port + 1}/"
+    tools = environment.for_tools(PREFECT_HOME=str(home), **{environment.API_URL: url, environment.REPORTS_URL: reports})
+    with (home / "server.log").open("a") as log, ExitStack() as running:
+
+        def start(*module: str, output: int | None) -> subprocess.Popen[str]:
+            command = [sys.executable, "-m", *module]
+            return running.enter_context(supervised(command, tools, grace_seconds=GRACE_SECONDS, output=output))
+
+        server = start("prefect", "server", "start", "--host", HOST, "--port", str(port), output=log.fileno())
         _wait_for_answer(url, server, log.name)
-        with supervised(start_serving, tools, grace_seconds=GRACE_SECONDS, output=None) as deployments:
-            _wait_for_end(server, deployments)
+        pages = start("flows.pages", str(port + 1), output=log.fileno())
+        deployments = start("flows.serve", output=None)
+        _wait_for_end({"the Prefect server": server, "the server of the reports": pages, "the deployments' process": deployments}, log.name)
 
 
-def _wait_for_end(server: subprocess.Popen[str], deployments: subprocess.Popen[str]) -> NoReturn:
-    while deployments.poll() is None:
-        if server.poll() is not None:
-            raise InputError("the Prefect server has ended: its log is server.log in PREFECT_HOME")
+def _wait_for_end(processes: dict[str, subprocess.Popen[str]], log: str) -> NoReturn:
+    while True:
+        for name, process in processes.items():
+            if process.poll() is not None:
+                raise InputError(f"{name} has ended: see above, and {log}")
         time.sleep(0.5)
-    raise InputError("the deployments are no longer served")
 
 
 def _require_free(port: int) -> None:

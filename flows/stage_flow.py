@@ -4,23 +4,30 @@ A clip with bad data fails once and for all; one that failed otherwise, or whose
 """
 
 from collections.abc import Iterator
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
 from typing import Any, cast
+from uuid import UUID
 
 from prefect import Flow, State, Task, flow, get_run_logger, task
 from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import TaskRun
 from prefect.futures import as_completed
+from prefect.runtime import flow_run
 from prefect.states import Completed, Failed
 
-from flows.artifacts import show_table
+from flows.artifacts import show_report, show_table, showing_previews
 from flows.link import run_linked
 from flows.places import Compute, Place, place
 from flows.stage import sentence
 from pipeline import layout, runner
 from pipeline.errors import InputError
+from pipeline.journey import STAGES
+from pipeline.manifest import WHOLE
 from pipeline.params_file import load
 from pipeline.plan import Job
 from pipeline.runner import MapJobs, Outcome, Summary
+from pipeline.store import Store
 
 SINGLE_TASKS = 200
 """Up to so many clips get a task each."""
@@ -41,7 +48,7 @@ def run(stage: str, dataset: str) -> Summary:
 
 
 def _flow(name: str, where: Place) -> Flow[Any, Any]:
-    @flow(name=name, task_runner=where.task_runner, persist_result=False)
+    @flow(name=f"{name} stage", task_runner=where.task_runner, persist_result=False)
     def run_stage(stage: str, dataset: str) -> State[Any]:
         """Bad input is a failed state, not an exception: its sentence says all, a traceback nothing."""
         try:
@@ -49,6 +56,8 @@ def _flow(name: str, where: Place) -> Flow[Any, Any]:
         except InputError as error:
             return Failed(message=str(error), data=error)
         show_table(stage, dataset, rows=_rows(summary), description=str(summary))
+        if stage == "report" and not summary.failed:
+            show_report(dataset)
         if summary.failed:
             return Failed(message=_sentences(summary.failed), data=summary)
         return Completed(message=str(summary), data=summary)
@@ -60,7 +69,8 @@ def as_tasks(where: Place) -> MapJobs:
     def map_jobs(jobs: list[Job]) -> Iterator[Outcome]:
         try:
             if len(jobs) == 1 and where.compute_alone:
-                yield from _outcomes(compute_clips(jobs[0].name, jobs, where.compute_alone, return_state=True))
+                with _previews(jobs[0]):
+                    yield from _outcomes(compute_clips(_name(jobs), jobs, where.compute_alone, return_state=True))
                 return
             futures = [compute_clips.submit(_name(batch), batch, where.compute) for batch in batches(jobs)]
             for future in as_completed(futures):
@@ -71,6 +81,14 @@ def as_tasks(where: Place) -> MapJobs:
             raise
 
     return map_jobs
+
+
+def _previews(job: Job) -> AbstractContextManager[None]:
+    """Only a job with unfinished state leaves any on its way."""
+    if not STAGES[job.stage].takes("work"):
+        return nullcontext()
+    store = Store(Path(job.store))
+    return showing_previews(UUID(str(flow_run.id)), str(flow_run.name), store.work(job.key), store.path(job.key))
 
 
 def batches(jobs: list[Job]) -> list[list[Job]]:
@@ -103,7 +121,8 @@ def _outcomes(state: State[Any]) -> list[Outcome]:
 
 
 def _name(jobs: list[Job]) -> str:
-    return jobs[0].name if len(jobs) == 1 else f"{jobs[0].name} .. {jobs[-1].name}"
+    first, last = (job.stage if job.name == WHOLE else job.name for job in (jobs[0], jobs[-1]))
+    return first if len(jobs) == 1 else f"{first} .. {last}"
 
 
 def _sentences(failed: list[Outcome]) -> str:

@@ -17,6 +17,7 @@ VERSION = 1
 PARAMS = Path("params.yaml")
 DATA = Path("data")
 RUNS = Path("runs")
+REPORTS = Path("reports")
 
 MODALITIES = ("frames", "segmentation", "instances", "optical_flow")
 
@@ -31,7 +32,7 @@ def files_table(dataset: str) -> Path:
 
 
 def stage(dataset: str, name: str) -> Path:
-    return Path("reports") / dataset if name == "report" else DATA / dataset / name
+    return REPORTS / dataset if name == "report" else DATA / dataset / name
 
 
 def manifest(stage_folder: Path) -> Path:

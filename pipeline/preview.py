@@ -25,7 +25,9 @@ def save_preview(path: Path, batch: Batch, generated: Generated, palette: Palett
     labels = np.where(one_hot.amax(dim=1).numpy() > 0, one_hot.argmax(dim=1).numpy(), VOID).astype(np.uint8)
     rows = [_joined(list(row), axis=1) for row in (palette.paint(labels), real, fake)]
     path.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(_joined(rows, axis=0)).save(path)
+    unfinished = path.with_suffix(".unfinished")
+    Image.fromarray(_joined(rows, axis=0)).save(unfinished, format="png")
+    unfinished.replace(path)  # whoever watches the folder sees whole pictures
 
 
 def _joined(parts: list[np.ndarray], *, axis: int) -> np.ndarray:

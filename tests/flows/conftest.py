@@ -6,6 +6,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +17,7 @@ sys.path.insert(0, str(Path(__file__).parent))  # for the helpers beside this fi
 
 import tiny_project
 from prefect.settings import PREFECT_API_URL, PREFECT_LOGGING_TO_API_ENABLED, temporary_settings
+from processes import assert_ended
 from tiny_project import Project
 
 from flows import environment
@@ -68,14 +70,19 @@ def tracked(project: Project, server: Server, monkeypatch: pytest.MonkeyPatch) -
 
 
 def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """The next one is free, too: it serves the reports."""
+    while True:
+        with socket.socket() as probe, socket.socket() as following:
+            probe.bind(("127.0.0.1", 0))
+            port = int(probe.getsockname()[1])
+            with suppress(OSError):
+                following.bind(("127.0.0.1", port + 1))
+                return port
 
 
 def _end_by_ctrl_c(process: subprocess.Popen[str]) -> None:
     tree = psutil.Process(process.pid).children(recursive=True)
     process.send_signal(signal.SIGINT)
-    process.communicate(timeout=30)
-    _, left = psutil.wait_procs(tree, timeout=5)
-    assert (process.returncode, left) == (0, [])
+    process.communicate(timeout=120)
+    assert process.returncode == 0
+    assert_ended(tree, 60)

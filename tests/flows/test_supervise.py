@@ -4,10 +4,10 @@ import os
 import signal
 import subprocess
 import sys
-import time
 
 import psutil
 import pytest
+from processes import assert_ended
 
 from flows.supervise import end_all, supervised
 
@@ -30,7 +30,7 @@ def test_the_tree_ends_when_its_starter_is_killed() -> None:
     assert len(tree) == 3
     starter.kill()
     starter.communicate()
-    _assert_ended(tree)
+    assert_ended(tree)
 
 
 @pytest.mark.parametrize("command", [COMMAND, STUBBORN], ids=["willing", "stubborn"])
@@ -38,7 +38,7 @@ def test_the_tree_ends_when_the_supervisor_is_told_to(command: list[str]) -> Non
     with supervised(command, dict(os.environ), grace_seconds=0.5) as process:
         tree = _processes(process.stdout.readline())
         end_all()
-        _assert_ended(tree)
+        assert_ended(tree)
     assert process.returncode in (128 + signal.SIGTERM, 128 + signal.SIGKILL)
 
 
@@ -46,13 +46,13 @@ def test_the_tree_ends_when_the_command_itself_is_killed() -> None:
     with supervised(COMMAND, dict(os.environ), grace_seconds=2) as process:
         tree = _processes(process.stdout.readline())
         tree[0].kill()
-        _assert_ended(tree)
+        assert_ended(tree)
 
 
 def test_the_tree_ends_with_the_block_that_started_it() -> None:
     with supervised(COMMAND, dict(os.environ), grace_seconds=2) as process:
         tree = _processes(process.stdout.readline())
-    _assert_ended(tree)
+    assert_ended(tree)
 
 
 def test_output_and_status_are_those_of_the_command() -> None:
@@ -70,22 +70,8 @@ def test_a_process_can_end_with_the_one_that_started_it() -> None:
     assert starter.stdout.readline() == "up\n"
     starter.kill()
     starter.wait()
-    _assert_ended([orphan])
+    assert_ended([orphan])
 
 
 def _processes(pids: str) -> list[psutil.Process]:
     return [psutil.Process(int(pid)) for pid in pids.split()]
-
-
-def _runs(process: psutil.Process) -> bool:
-    try:
-        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return False
-
-
-def _assert_ended(processes: list[psutil.Process]) -> None:
-    until = time.monotonic() + 10
-    while any(_runs(process) for process in processes):
-        assert time.monotonic() < until, processes
-        time.sleep(0.05)
