@@ -29,8 +29,9 @@ class DeploymentRun:
         (flow,) = (process for process in psutil.process_iter() if str(self.id) in _environment(process).get("PREFECT__FLOW_RUN_ID", ""))
         return [flow, *flow.children(recursive=True)]
 
-    def find(self, *words: str) -> psutil.Process:
-        return next(process for process in self.processes() if all(word in process.cmdline() for word in words))
+    def find(self, module: str) -> psutil.Process:
+        """Started as `python -m module`; not its supervisor, whose command ends with the same words."""
+        return next(process for process in self.processes() if process.cmdline()[1:3] == ["-m", module])
 
     def state(self) -> str:
         with get_client(sync_client=True) as client:

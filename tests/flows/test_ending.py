@@ -24,8 +24,8 @@ def running(server: Server, tracked: Project, monkeypatch: pytest.MonkeyPatch) -
     return started_and_lasting(server.project)
 
 
-def kill(*words: str) -> Callable[[DeploymentRun], None]:
-    return lambda running: running.find(*words).kill()
+def kill(module: str) -> Callable[[DeploymentRun], None]:
+    return lambda running: running.find(module).kill()
 
 
 def kill_flow(running: DeploymentRun) -> None:
@@ -49,7 +49,7 @@ def cancel_the_stage(running: DeploymentRun) -> None:
         pytest.param(cancel, {"parent": "CANCELLED", "stage": "CANCELLED"}, id="cancelled"),
         pytest.param(cancel_the_stage, {"parent": "FAILED", "stage": "CANCELLED"}, id="stage-cancelled"),
         pytest.param(kill_flow, {"parent": "CRASHED", "stage": "CRASHED"}, id="flow-killed"),
-        pytest.param(kill("dvc", "repro"), {"parent": "FAILED", "stage": "CRASHED"}, id="dvc-killed"),
+        pytest.param(kill("dvc"), {"parent": "FAILED", "stage": "CRASHED"}, id="dvc-killed"),
         pytest.param(kill("tiny_journey"), {"parent": "FAILED", "stage": "CRASHED"}, id="stage-killed"),
     ],
 )
