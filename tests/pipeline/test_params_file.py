@@ -43,6 +43,13 @@ def test_a_data_set_overrides_single_keys_at_any_depth():
         ("    synthesize: {}\n", "", "datasets.sample-street.synthesize is missing: write `synthesize: {}`"),
         ("{weights_from: sample-street}", "{weights_from: sample-steet}", "weights_from is 'sample-steet'; did you mean sample-street?"),
         ("\ndatasets:\n", "\ndatasts:\n", "datasts is no section; did you mean datasets?"),
+        (
+            "name: random, weights: null",
+            "name: r3d_18, weights: null",
+            "r3d_18 needs the path of its weights; without any, name must be random",
+        ),
+        ("name: random, weights: null", "name: random, weights: r3d.pth", "random takes no weights"),
+        ("name: random,", "name: i3d,", "evaluate.video_network.name is 'i3d': input should be 'random', 'mc3_18'"),
         ("machine:\n", "machine: [\n", "params.yaml is no YAML"),
     ],
 )
@@ -67,7 +74,7 @@ def test_an_override_can_be_null():
 
 
 def test_no_field_has_a_default():
-    for cls in [params.Machine, *params.SECTIONS.values(), *params.SOURCES.values(), params.Generator, params.Weights]:
+    for cls in [params.Machine, *params.SECTIONS.values(), *params.SOURCES.values(), params.Generator, params.Weights, params.VideoNetwork]:
         assert all(field.is_required() for field in cls.model_fields.values()), cls
 
 
