@@ -152,17 +152,23 @@ def test_with_weights_given_the_scores_name_their_file(journey, tmp_path):
     assert about["weights_sha256"] == file_sha256(tmp_path / "r3d.pth")
 
 
-@pytest.mark.parametrize(("frames", "stride", "found"), [(7, 1, "0 windows"), (6, 1, None), (6, 8, None)])
-def test_fewer_than_two_windows_are_refused_before_anything_is_measured(journey, monkeypatch, frames, stride, found):
-    windows = params.VideoNetwork(name="random", weights=None, window_frames=frames, window_stride=stride)
-    if found is None:  # one window of each of the two clips
-        assert scores_of(journey, windows=windows)["video_network"]["windows"] == 2
-        return
+def test_fewer_than_two_windows_are_refused_before_anything_is_measured(journey, monkeypatch):
+    too_long = params.VideoNetwork(name="random", weights=None, window_frames=FRAMES + 1, window_stride=2)
     monkeypatch.setattr(evaluate, "_training_pairs", lambda *folders: pytest.fail("work was begun"))
-    with pytest.raises(
-        InputError, match=rf"evaluate\.video_network: the test clips \(6, 6 frames\) have {found} of {frames} frames, one every"
-    ):
-        scores_of(journey, windows=windows)
+    with pytest.raises(InputError) as refused:
+        scores_of(journey, windows=too_long)
+    assert str(refused.value) == (
+        "evaluate.video_network: 2 test clips of at most 6 frames give 0 windows of window_frames = 7, at least 2 are needed: "
+        "lower that or window_stride = 2, or take longer test clips"
+    )
+
+
+def test_two_windows_are_enough(journey):
+    whole_clips = params.VideoNetwork(name="random", weights=None, window_frames=FRAMES, window_stride=9)
+    scores = scores_of(journey, windows=whole_clips)
+    assert scores["video_network"]["windows"] == 2
+    assert scores["video_network"]["between_halves_of_real"] == {}  # a half would have one
+    assert scores["vid2vid"]["video_fid"] > 0
 
 
 def test_equal_inputs_give_equal_bytes(journey):

@@ -4,6 +4,7 @@ import pytest
 
 from pipeline import params
 from pipeline.errors import InputError
+from pipeline.metrics.video_features import num_windows
 from pipeline.params_file import check, load
 from tests.conftest import REPOSITORY
 
@@ -83,3 +84,10 @@ def test_a_data_set_of_the_catalog_that_was_not_added_is_told_how():
         check(TEXT, PATH).require("camvid")
     with pytest.raises(InputError, match="datasets has no sample-steet; did you mean sample-street"):
         check(TEXT, PATH).require("sample-steet")
+
+
+def test_the_built_in_test_clips_have_the_windows_that_video_fid_needs():
+    all_params = check(TEXT, PATH)
+    for name, like in (("sample-street", "sample-street"), ("smoke", "smoke"), ("camvid", "sample-street")):
+        windows = all_params.section(params.Evaluate, like).video_network
+        assert num_windows(all_params.source(name).test_frames, windows.window_frames, windows.window_stride) >= 4, name
