@@ -152,9 +152,9 @@ def _require_windows(nums_frames: list[int], p: params.VideoNetwork) -> None:
     found = sum(num_windows(num_frames, p.window_frames, p.window_stride) for num_frames in nums_frames)
     if found < 2:
         raise InputError(
-            f"evaluate.video_network: {len(nums_frames)} test {'clip' if len(nums_frames) == 1 else 'clips'} of at most {max(nums_frames)} "
-            f"frames give {found} {'window' if found == 1 else 'windows'} of window_frames = {p.window_frames}, at least 2 are needed: "
-            f"lower that or window_stride = {p.window_stride}, or take longer test clips"
+            f"evaluate.video_network: {found} {'window' if found == 1 else 'windows'} of window_frames = {p.window_frames} in "
+            f"{len(nums_frames)} test {'clip' if len(nums_frames) == 1 else 'clips'} of at most {max(nums_frames)} frames; at least 2 "
+            f"are needed: lower that or window_stride = {p.window_stride}, or take longer test clips"
         )
 
 

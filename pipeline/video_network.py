@@ -102,8 +102,8 @@ def _read(path: Path) -> dict[str, Any]:
         raise InputError(f"evaluate.video_network.weights: {path} is no file")
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError, AttributeError) as error:
-        raise InputError(f"{path}: is no file of PyTorch weights ({_first_line(error)})") from None
+    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError, AttributeError):
+        raise InputError(f"{path}: is no file of PyTorch weights (tensors by name, as torch.save writes them)") from None
     if not (isinstance(state, dict) and all(isinstance(value, Tensor) for value in state.values())):
         raise InputError(f"{path}: holds no state dict (names and tensors), as torchvision's weights do")
     return state

@@ -158,7 +158,7 @@ def test_fewer_than_two_windows_are_refused_before_anything_is_measured(journey,
     with pytest.raises(InputError) as refused:
         scores_of(journey, windows=too_long)
     assert str(refused.value) == (
-        "evaluate.video_network: 2 test clips of at most 6 frames give 0 windows of window_frames = 7, at least 2 are needed: "
+        "evaluate.video_network: 0 windows of window_frames = 7 in 2 test clips of at most 6 frames; at least 2 are needed: "
         "lower that or window_stride = 2, or take longer test clips"
     )
 
