@@ -1,7 +1,8 @@
 """Real and synthesized video -> metrics.json: vid2vid beside the same generator without the past, two trivial methods and the real video.
 
 Everything is measured on lossless frames. A method's value is that of all frames of all test clips together, each frame counting alike
-(PSNR from the mean squared error, the gradient energy's ratio from the mean energies, mIoU from the summed confusion matrix).
+(PSNR from the mean squared error, the gradient energy's ratio from the mean energies, mIoU from the summed confusion matrix). Video FID and
+kernel video distance compare all windows of a method with the same windows of the real video.
 """
 
 import json
@@ -13,15 +14,19 @@ from typing import Any
 
 import numpy as np
 
-from pipeline import arrays, baselines, layout, params, progress
+from pipeline import arrays, baselines, layout, params, progress, video_network
 from pipeline.deeplabv3 import Segmenter
 from pipeline.errors import InputError
 from pipeline.index import read_index
+from pipeline.metrics.frechet_distance import frechet_distance
 from pipeline.metrics.image import gradient_energy, psnr, squared_error, ssim
+from pipeline.metrics.kernel_distance import kernel_distance
 from pipeline.metrics.measures import FULL, MEASURES, METHODS, REAL
 from pipeline.metrics.segmentation import confusion, mean_iou
+from pipeline.metrics.video_features import WindowFeatures, num_windows
 from pipeline.metrics.warping_error import warping_error
 from pipeline.palettes import Palette, from_attributes
+from pipeline.video_network import VideoNetwork
 
 Segment = Callable[[np.ndarray], np.ndarray]
 """A frame (h w 3) -> its labels (h w)."""
@@ -40,7 +45,10 @@ def run(
     p: params.Evaluate,
     device: str,
 ) -> None:
-    test_clips = read_index(dataset, "test")["clip"].tolist()
+    test = read_index(dataset, "test")
+    _require_windows(test["num_frames"].tolist(), p.video_network)
+    network = video_network.load(p.video_network, device)
+    test_clips = test["clip"].tolist()
     palette = from_attributes(arrays.reading(layout.arrays(segmentation / test_clips[0], "segmentation")).attributes["palette"])
     segment = _segment(segmentation_model, palette, device)
     colours = baselines.mean_colours(_training_pairs(clips, segmentation, dataset))
@@ -56,8 +64,9 @@ def run(
         }
         for method, video in videos.items():
             if video is not None:
-                tallies.setdefault(method, {})[clip] = _measured(video, real, segment, p.stride)
-    layout.scores(out).write_text(json.dumps(_scores(tallies, segmentation_scores), indent=1) + "\n")
+                tallies.setdefault(method, {})[clip] = _measured(video, real, segment, _windows(network, p.video_network), p.stride)
+    scores = _scores(tallies, segmentation_scores, _about(network, p.video_network, _features(tallies[REAL])))
+    layout.scores(out).write_text(json.dumps(scores, indent=1) + "\n")
 
 
 @dataclass
@@ -74,12 +83,14 @@ class Tally:
     real_gradient_energy: float = 0.0
     confusion: Any = field(default=0)
     """Pixels by the label that the frame was made from (row) and that of the result; 0 where nothing was segmented again."""
+    features: list[np.ndarray] = field(default_factory=list)
+    """Of the windows."""
 
     def __add__(self, other: "Tally") -> "Tally":
         return Tally(**{f.name: getattr(self, f.name) + getattr(other, f.name) for f in fields(self)})
 
     def scores(self, of_real: bool) -> dict[str, float | None]:
-        """By the measures' keys. Against itself, the real video has no PSNR and no SSIM."""
+        """Means over frames, by the measures' keys. Against itself, the real video has no PSNR and no SSIM."""
         values = {
             "warping_error": self.warping_error / self.warped_frames if self.warped_frames else None,
             "gradient_energy_ratio": self.gradient_energy / self.real_gradient_energy if self.real_gradient_energy else None,
@@ -87,7 +98,7 @@ class Tally:
             "ssim": None if of_real else self.ssim / self.frames,
             "miou": mean_iou(self.confusion) if isinstance(self.confusion, np.ndarray) else None,
         }
-        return {measure.key: _rounded(values[measure.key]) for measure in MEASURES}
+        return {measure.key: _rounded(values[measure.key]) for measure in MEASURES if not measure.of_windows}
 
 
 @dataclass(frozen=True)
@@ -117,8 +128,8 @@ class _Real:
         return zip(*(self.optical_flow.frames(name) for name in names), strict=True)
 
 
-def _measured(video: Iterator[np.ndarray], real: _Real, segment: Segment | None, stride: int) -> Tally:
-    """Holds no more than `stride` frames of the video."""
+def _measured(video: Iterator[np.ndarray], real: _Real, segment: Segment | None, windows: WindowFeatures, stride: int) -> Tally:
+    """Holds no more than `stride` frames of the video, and a window."""
     tally, earlier = Tally(), deque[np.ndarray](maxlen=stride)
     for fake, rgb, label, motion in zip(video, real.rgb(), real.labels(), real.motion(stride), strict=True):
         error = warping_error(fake, earlier[0], optical_flow=motion[0], confidence=motion[1]) if len(earlier) == stride else None
@@ -133,7 +144,50 @@ def _measured(video: Iterator[np.ndarray], real: _Real, segment: Segment | None,
             confusion=confusion(label, segment(fake), real.palette.num_labels) if segment else 0,
         )
         earlier.append(fake)
-    return tally
+        windows.see(fake)
+    return tally + Tally(features=windows.features)
+
+
+def _require_windows(nums_frames: list[int], p: params.VideoNetwork) -> None:
+    found = sum(num_windows(num_frames, p.window_frames, p.window_stride) for num_frames in nums_frames)
+    if found < 2:
+        raise InputError(
+            f"evaluate.video_network: {found} {'window' if found == 1 else 'windows'} of window_frames = {p.window_frames} in "
+            f"{len(nums_frames)} test {'clip' if len(nums_frames) == 1 else 'clips'} of at most {max(nums_frames)} frames; at least 2 "
+            f"are needed: lower that or window_stride = {p.window_stride}, or take longer test clips"
+        )
+
+
+def _windows(network: VideoNetwork, p: params.VideoNetwork) -> WindowFeatures:
+    return WindowFeatures(network.prepare, network.features, length=p.window_frames, stride=p.window_stride)
+
+
+def _features(of_clips: dict[str, Tally]) -> np.ndarray:
+    """Of all windows of a method: n d."""
+    return np.stack([features for tally in of_clips.values() for features in tally.features])
+
+
+def _distances(real: np.ndarray, fake: np.ndarray) -> dict[str, float | None]:
+    return {
+        "video_fid": _rounded(frechet_distance(real, fake)),
+        "kernel_video_distance": _rounded(kernel_distance(real, fake)),
+    }
+
+
+def _about(network: VideoNetwork, p: params.VideoNetwork, real: np.ndarray) -> dict[str, Any]:
+    """What the distances were measured by, and how far real windows are from other real ones."""
+    half = len(real) // 2
+    return {
+        "name": p.name,
+        "weights_given": p.weights is not None,
+        "weights_sha256": network.weights_sha256,
+        "features_are": network.features_are,
+        "features": real.shape[1],
+        "window_frames": p.window_frames,
+        "window_stride": p.window_stride,
+        "windows": len(real),
+        "between_halves_of_real": _distances(real[:half], real[half:]) if half >= 2 else {},
+    }
 
 
 def _training_pairs(clips: Path, segmentation: Path, dataset: Path) -> Iterator[tuple[np.ndarray, np.ndarray]]:
@@ -161,13 +215,17 @@ def _segment(model: Path, palette: Palette, device: str) -> Segment | None:
     return lambda rgb: network.predict(rgb[None])[0]
 
 
-def _scores(tallies: dict[str, dict[str, Tally]], segmentation_scores: Path) -> dict[str, Any]:
+def _scores(tallies: dict[str, dict[str, Tally]], segmentation_scores: Path, about_network: dict[str, Any]) -> dict[str, Any]:
     """What is not a number or a dict of them (the clips, null) `dvc metrics show` leaves out: it would be a hundred columns."""
     totals = {method: sum(of_clips.values(), Tally()) for method, of_clips in tallies.items()}
-    scores = {method: totals[method].scores(method == REAL) for method in METHODS if method in totals}
+    real = _features(tallies[REAL])
+    distances = {method: _distances(real, _features(of_clips)) for method, of_clips in tallies.items() if method != REAL}
+    distances[REAL] = dict.fromkeys(distances[FULL])
+    scores = {method: {**totals[method].scores(method == REAL), **distances[method]} for method in METHODS if method in totals}
     return {
         **scores,
         "vid2vid_better_than_per_frame": _comparison(scores[FULL], scores["per_frame"]) if "per_frame" in scores else {},
+        "video_network": about_network,
         "segmentation_model": {"held_out_miou": json.loads(layout.scores(segmentation_scores).read_text()).get("miou")},
         "test": {"clips": len(tallies[REAL]), "frames": totals[REAL].frames},
         "clips": [

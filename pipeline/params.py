@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
+from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$")]
@@ -232,9 +232,31 @@ class Synthesize(Section):
     """H.264 quality of the mp4; the frames beside it are lossless."""
 
 
+class VideoNetwork(Section):
+    """Video FID and kernel video distance: whose features of which windows of the test clips."""
+
+    name: Literal["random", "mc3_18", "mvit_v1_b", "mvit_v2_s", "r2plus1d_18", "r3d_18", "s3d", "swin3d_b", "swin3d_s", "swin3d_t"]
+    """`random`: fixed random weights, good for comparing the methods of one report; else one of torchvision's, trained on Kinetics."""
+    weights: str | None
+    """Path of a named network's weights (.pth, as torchvision publishes them); null for `random`."""
+    window_frames: Annotated[int, Field(ge=2)]
+    """A sample is a window of so many frames. The Kinetics networks learned from 16 or more; mvit takes 16 alone, s3d 14 or more."""
+    window_stride: PositiveInt
+    """Frames from the start of a window to that of the next. 1 gives most windows, which share most of their frames."""
+
+    @model_validator(mode="after")
+    def _named_networks_have_weights(self) -> "VideoNetwork":
+        if self.name == "random" and self.weights is not None:
+            raise ValueError("random takes no weights: name the network that they are of, or set weights to null")
+        if self.name != "random" and self.weights is None:
+            raise ValueError(f"{self.name} needs the path of its weights; without any, name must be random")
+        return self
+
+
 class Evaluate(Section):
     stride: PositiveInt
     """Optical flow stride of the warping error."""
+    video_network: VideoNetwork
 
 
 class Report(Section):

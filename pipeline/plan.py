@@ -144,7 +144,9 @@ class _JobMaker:
         return {
             "format": layout.VERSION,
             "stage": self.stage.name,
-            "parameters": {name: _with_hashes(section.model_dump()) for name, section in self.sections.items()},
+            "parameters": {
+                name: _with_hashes(section.model_dump(), params.section_name(type(section))) for name, section in self.sections.items()
+            },
             "code": provenance.code_digest(modules),
             "libraries": libraries,
             **self.named,
@@ -160,14 +162,14 @@ class _JobMaker:
         )
 
 
-def _with_hashes(values: dict[str, Any]) -> dict[str, Any]:
+def _with_hashes(values: dict[str, Any], where: str) -> dict[str, Any]:
     """Weights count by their content: a path under a name that ends in `weights` becomes the file's sha256."""
-    return {name: _with_hash(name, value) for name, value in values.items()}
+    return {name: _with_hash(f"{where}.{name}", value) for name, value in values.items()}
 
 
 def _with_hash(name: str, value: Any) -> Any:
     if isinstance(value, dict):
-        return _with_hashes(value)
+        return _with_hashes(value, name)
     if not (name.endswith("weights") and isinstance(value, str)):
         return value
     if not Path(value).is_file():

@@ -4,7 +4,10 @@ from typing import Any
 
 from pipeline.metrics.measures import FULL, MEASURES, METHODS, REAL, Measure
 
-DIGITS = {"warping_error": ".6f", "gradient_energy_ratio": ".3f", "psnr": ".2f", "ssim": ".3f", "miou": ".3f"}
+DIGITS = {
+    **{"warping_error": ".6f", "gradient_energy_ratio": ".3f", "psnr": ".2f", "ssim": ".3f", "miou": ".3f"},
+    **{"video_fid": ".3f", "kernel_video_distance": ".4f"},
+}
 
 
 def shown(key: str, value: float | None) -> str:
@@ -24,6 +27,7 @@ def verdict(scores: dict[str, Any]) -> list[str]:
         _against_per_frame(scores) if "per_frame" in scores else alone,
         *(_against_trivial(method, scores) for method in ("copy_first_frame", "mean_colour_per_label") if method in scores),
         _basis(scores),
+        _windows(scores["video_network"]),
     ]
 
 
@@ -55,14 +59,29 @@ def _won_and_lost(method: str, scores: dict[str, Any]) -> tuple[list[str], list[
         value, other = scores[FULL][measure.key], scores[method][measure.key]
         better = measure.is_better(value, other)
         if better is not None:
-            sides[better].append(f"{measure.label} ({shown(measure.key, value)} against {shown(measure.key, other)})")
+            sides[better].append(f"{_name(measure, scores)} ({shown(measure.key, value)} against {shown(measure.key, other)})")
     return sides[True], sides[False]
+
+
+def _name(measure: Measure, scores: dict[str, Any]) -> str:
+    random = measure.of_windows and not scores["video_network"]["weights_given"]
+    return f"{measure.label} of random features" if random else measure.label
 
 
 def _basis(scores: dict[str, Any]) -> str:
     clips, frames = scores["test"]["clips"], scores["test"]["frames"]
     clips_word = "clip" if clips == 1 else "clips"
     return f"Measured on {clips} test {clips_word} with {frames} frames, after one training each: small differences can be chance."
+
+
+def _windows(network: dict[str, Any]) -> str:
+    shared = ", which share frames" if network["window_stride"] < network["window_frames"] else ""
+    few = (
+        f" These are few, no more than the {network['features']} features: both values can be chance, and video FID is too high."
+        if network["windows"] <= network["features"]
+        else ""
+    )
+    return f"Video FID and kernel video distance ({network['features_are']}): {network['windows']} windows a side{shared}.{few}"
 
 
 def _list(parts: list[str]) -> str:

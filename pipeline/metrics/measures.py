@@ -11,6 +11,8 @@ class Measure:
     """In metrics.json."""
     label: str
     better: Literal["lower", "higher", "near 1"]
+    of_windows: bool = False
+    """By a video network's features of the windows of all clips together; the others are means over frames."""
 
     def cost(self, value: float) -> float:
         """The lower, the better."""
@@ -29,6 +31,8 @@ MEASURES = (
     Measure("psnr", "PSNR", "higher"),
     Measure("ssim", "SSIM", "higher"),
     Measure("miou", "mIoU", "higher"),
+    Measure("video_fid", "video FID", "lower", of_windows=True),
+    Measure("kernel_video_distance", "kernel video distance", "lower", of_windows=True),
 )
 
 METHODS = {

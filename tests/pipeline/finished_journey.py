@@ -8,13 +8,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from pipeline import arrays, layout, palettes, pictures
+from pipeline import arrays, layout, palettes, params, pictures
 from pipeline.index import write_index
 from pipeline.sources import SourceFrame
 
 HEIGHT, WIDTH, FRAMES = 32, 48, 6
 PALETTE = palettes.load("camvid")
 SKY, ROAD, CAR = 0, 3, 8
+WINDOWS = params.VideoNetwork(name="random", weights=None, window_frames=4, window_stride=2)
 TERMS = ("image_gan", "image_feature_matching", "video_gan", "flow_warp")
 
 

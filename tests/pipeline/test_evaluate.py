@@ -2,10 +2,15 @@ import json
 
 import numpy as np
 import pytest
-from finished_journey import CAR, FRAMES, PALETTE, SKY, Journey, finished
+import torch
+import torchvision
+from finished_journey import CAR, FRAMES, PALETTE, SKY, WINDOWS, Journey, finished
 
-from pipeline import arrays, evaluate, layout, params
+from pipeline import arrays, evaluate, layout, params, video_network
 from pipeline.errors import InputError
+from pipeline.metrics.frechet_distance import frechet_distance
+from pipeline.metrics.kernel_distance import kernel_distance
+from pipeline.store import file_sha256
 
 READ = (
     "clips",
@@ -19,9 +24,9 @@ READ = (
 )
 
 
-def scores_of(journey: Journey, stride: int = 1) -> dict:
+def scores_of(journey: Journey, stride: int = 1, windows: params.VideoNetwork = WINDOWS) -> dict:
     out = journey.folder("evaluate")
-    evaluate.run(**journey.arguments(*READ), out=out, p=params.Evaluate(stride=stride), device="cpu")
+    evaluate.run(**journey.arguments(*READ), out=out, p=params.Evaluate(stride=stride, video_network=windows), device="cpu")
     return json.loads(layout.scores(out).read_text())
 
 
@@ -32,7 +37,9 @@ def journey(tmp_path) -> Journey:
 
 def test_the_real_video_has_no_warping_error_and_its_own_detail(journey):
     real = scores_of(journey)["real"]
-    assert real == {"warping_error": pytest.approx(0, abs=1e-9), "gradient_energy_ratio": 1.0, "psnr": None, "ssim": None, "miou": None}
+    assert real.pop("warping_error") == pytest.approx(0, abs=1e-9)
+    assert real.pop("gradient_energy_ratio") == 1
+    assert real == dict.fromkeys(["psnr", "ssim", "miou", "video_fid", "kernel_video_distance"])
 
 
 def test_the_less_noisy_video_is_better_in_every_measure(journey):
@@ -43,6 +50,8 @@ def test_the_less_noisy_video_is_better_in_every_measure(journey):
         "psnr": True,
         "ssim": True,
         "miou": None,
+        "video_fid": True,
+        "kernel_video_distance": True,
     }
     assert scores["vid2vid"]["psnr"] > scores["per_frame"]["psnr"] > 20
 
@@ -105,6 +114,61 @@ def test_the_result_is_labelled_again_by_the_segmentation_network(journey, monke
 def test_a_stride_without_optical_flow_is_refused(journey):
     with pytest.raises(InputError, match=r"evaluate\.stride is 3: optical_flow\.strides has 1"):
         scores_of(journey, stride=3)
+
+
+def test_what_the_video_distances_were_measured_by_stands_beside(journey):
+    about = scores_of(journey)["video_network"]
+    assert about.pop("between_halves_of_real")["video_fid"] > 0
+    assert about == {
+        "name": "random",
+        "weights_given": False,
+        "weights_sha256": video_network.load(WINDOWS, "cpu").weights_sha256,
+        "features_are": "random features, comparable within this report only",
+        "features": 480,
+        "window_frames": 4,
+        "window_stride": 2,
+        "windows": 2 * 2,  # of each clip's 6 frames, 0 to 3 and 2 to 5
+    }
+
+
+def test_video_fid_is_that_of_all_windows_of_all_clips_together(journey):
+    network = video_network.load(WINDOWS, "cpu")
+
+    def windows(stage: str) -> np.ndarray:
+        frames = [arrays.reading(layout.arrays(journey.folder(stage) / clip, "frames"))["rgb"][:] for clip in journey.of("test")]
+        return np.stack([network.features([network.prepare(rgb) for rgb in clip[t : t + 4]]) for clip in frames for t in (0, 2)])
+
+    real, fake = windows("clips").astype(np.float64), windows("synthesize").astype(np.float64)
+    scores = scores_of(journey)
+    assert scores["vid2vid"]["video_fid"] == pytest.approx(frechet_distance(real, fake), rel=1e-4)
+    assert scores["vid2vid"]["kernel_video_distance"] == pytest.approx(kernel_distance(real, fake), rel=1e-3)
+
+
+def test_with_weights_given_the_scores_name_their_file(journey, tmp_path):
+    torch.save(torchvision.models.video.r3d_18(weights=None).state_dict(), tmp_path / "r3d.pth")
+    given = params.VideoNetwork(name="r3d_18", weights=str(tmp_path / "r3d.pth"), window_frames=4, window_stride=2)
+    about = scores_of(journey, windows=given)["video_network"]
+    assert (about["name"], about["weights_given"], about["features"]) == ("r3d_18", True, 512)
+    assert about["weights_sha256"] == file_sha256(tmp_path / "r3d.pth")
+
+
+def test_fewer_than_two_windows_are_refused_before_anything_is_measured(journey, monkeypatch):
+    too_long = params.VideoNetwork(name="random", weights=None, window_frames=FRAMES + 1, window_stride=2)
+    monkeypatch.setattr(evaluate, "_training_pairs", lambda *folders: pytest.fail("work was begun"))
+    with pytest.raises(InputError) as refused:
+        scores_of(journey, windows=too_long)
+    assert str(refused.value) == (
+        "evaluate.video_network: 0 windows of window_frames = 7 in 2 test clips of at most 6 frames; at least 2 are needed: "
+        "lower that or window_stride = 2, or take longer test clips"
+    )
+
+
+def test_two_windows_are_enough(journey):
+    whole_clips = params.VideoNetwork(name="random", weights=None, window_frames=FRAMES, window_stride=9)
+    scores = scores_of(journey, windows=whole_clips)
+    assert scores["video_network"]["windows"] == 2
+    assert scores["video_network"]["between_halves_of_real"] == {}  # a half would have one
+    assert scores["vid2vid"]["video_fid"] > 0
 
 
 def test_equal_inputs_give_equal_bytes(journey):

@@ -1,5 +1,5 @@
 from pipeline.made_by import libraries, made
-from pipeline.params import Evaluate
+from pipeline.params import Synthesize
 
 
 def test_one_key_is_shown_and_several_are_digested():
@@ -11,13 +11,13 @@ def test_one_key_is_shown_and_several_are_digested():
 
 
 def test_parameters_are_those_of_the_files_or_of_the_section_and_flat():
-    made_by = {"key": "k", "inputs": {"clips": {"a": "1"}, "evaluate": {"*": "2"}}}
+    made_by = {"key": "k", "inputs": {"clips": {"a": "1"}, "synthesize": {"*": "2"}}}
     parameters = {"p": {"size": {"width": 4, "on": True}, "none": None, "name": "x", "empty": {}}}
     attributes = {"clips": {"parameters": parameters, "code": "c" * 64}}
-    parts = {part.stage: part for part in made(made_by, attributes, {"evaluate": Evaluate(stride=1)})}
+    parts = {part.stage: part for part in made(made_by, attributes, {"synthesize": Synthesize(crf=18)})}
     assert parts["clips"].parameters == {"size.width": "4", "size.on": "true", "none": "null", "name": "x", "empty": "{}"}
     assert parts["clips"].code == "c" * 12
-    assert parts["evaluate"].parameters == {"stride": "1"}
+    assert parts["synthesize"].parameters == {"crf": "18"}
 
 
 def test_libraries_of_all_stages_are_listed_once():

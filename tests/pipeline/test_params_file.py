@@ -4,6 +4,7 @@ import pytest
 
 from pipeline import params
 from pipeline.errors import InputError
+from pipeline.metrics.video_features import num_windows
 from pipeline.params_file import check, load
 from tests.conftest import REPOSITORY
 
@@ -43,6 +44,13 @@ def test_a_data_set_overrides_single_keys_at_any_depth():
         ("    synthesize: {}\n", "", "datasets.sample-street.synthesize is missing: write `synthesize: {}`"),
         ("{weights_from: sample-street}", "{weights_from: sample-steet}", "weights_from is 'sample-steet'; did you mean sample-street?"),
         ("\ndatasets:\n", "\ndatasts:\n", "datasts is no section; did you mean datasets?"),
+        (
+            "name: random, weights: null",
+            "name: r3d_18, weights: null",
+            "r3d_18 needs the path of its weights; without any, name must be random",
+        ),
+        ("name: random, weights: null", "name: random, weights: r3d.pth", "random takes no weights"),
+        ("name: random,", "name: i3d,", "evaluate.video_network.name is 'i3d': input should be 'random', 'mc3_18'"),
         ("machine:\n", "machine: [\n", "params.yaml is no YAML"),
     ],
 )
@@ -67,7 +75,7 @@ def test_an_override_can_be_null():
 
 
 def test_no_field_has_a_default():
-    for cls in [params.Machine, *params.SECTIONS.values(), *params.SOURCES.values(), params.Generator, params.Weights]:
+    for cls in [params.Machine, *params.SECTIONS.values(), *params.SOURCES.values(), params.Generator, params.Weights, params.VideoNetwork]:
         assert all(field.is_required() for field in cls.model_fields.values()), cls
 
 
@@ -76,3 +84,10 @@ def test_a_data_set_of_the_catalog_that_was_not_added_is_told_how():
         check(TEXT, PATH).require("camvid")
     with pytest.raises(InputError, match="datasets has no sample-steet; did you mean sample-street"):
         check(TEXT, PATH).require("sample-steet")
+
+
+def test_the_built_in_test_clips_have_the_windows_that_video_fid_needs():
+    all_params = check(TEXT, PATH)
+    for name, like in (("sample-street", "sample-street"), ("smoke", "smoke"), ("camvid", "sample-street")):
+        windows = all_params.section(params.Evaluate, like).video_network
+        assert num_windows(all_params.source(name).test_frames, windows.window_frames, windows.window_stride) >= 4, name

@@ -4,7 +4,7 @@ from pathlib import Path
 from urllib.parse import unquote
 
 import pytest
-from finished_journey import FRAMES, Journey, finished
+from finished_journey import FRAMES, WINDOWS, Journey, finished
 
 from pipeline import evaluate, layout, params, report, video
 
@@ -60,7 +60,8 @@ def written(journey: Journey, name: str = "stripes", out: str = "report", **chan
         "synthesize",
         "synthesize_per_frame",
     )
-    evaluate.run(**journey.arguments(*read), out=journey.folder("evaluate"), p=params.Evaluate(stride=1), device="cpu")
+    measuring = params.Evaluate(stride=1, video_network=WINDOWS)
+    evaluate.run(**journey.arguments(*read), out=journey.folder("evaluate"), p=measuring, device="cpu")
     inputs = {stage: {"*": f"{stage:x<64}"} for stage in (*READ, *READ_LAST)}
     report.run(
         **journey.arguments(*READ, *READ_LAST),
@@ -127,8 +128,10 @@ def test_all_videos_of_a_clip_have_its_length_and_rate(folder):
 
 def test_the_numbers_and_the_verdict_are_in_the_page(page):
     words = page.words()
-    assert "vid2vid is better than the same generator without the past in all 4 measures" in words
+    assert "vid2vid is better than the same generator without the past in all 6 measures" in words
     assert "Measured on 2 test clips with 12 frames" in words
+    assert "4 windows of 4 frames a side, one every 2 frames, 480 features" in words
+    assert words.count("random features, comparable within this report only") == 3  # at both columns and in the verdict
     assert "reaches mIoU 0.512" not in words  # the labels were given
     assert "The labels came with the data" in words
 

@@ -3,12 +3,19 @@ import pytest
 from pipeline.verdict import best, shown, verdict
 
 
-def values(warping_error: float, psnr: float, miou: float | None = None) -> dict:
-    return {"warping_error": warping_error, "gradient_energy_ratio": None, "psnr": psnr, "ssim": None, "miou": miou}
+def values(warping_error: float, psnr: float, miou: float | None = None, video_fid: float | None = None) -> dict:
+    found = {"warping_error": warping_error, "gradient_energy_ratio": None, "psnr": psnr, "ssim": None, "miou": miou}
+    return {**found, "video_fid": video_fid, "kernel_video_distance": None}
 
 
 def scores(**methods: dict) -> dict:
-    return {**methods, "test": {"clips": 1, "frames": 60}}
+    return {**methods, "test": {"clips": 1, "frames": 60}, "video_network": RANDOM}
+
+
+RANDOM = {
+    **{"weights_given": False, "features_are": "random features, comparable within this report only", "features": 480},
+    **{"windows": 27, "window_frames": 8, "window_stride": 2},
+}
 
 
 def test_a_lost_measure_is_told_with_its_numbers():
@@ -33,6 +40,25 @@ def test_a_trivial_method_that_wins_is_named():
 def test_a_tie_is_not_better():
     found = verdict(scores(vid2vid=values(0.004, 17.0), per_frame=values(0.004, 16.0)))
     assert "NOT better in warping error (0.004000 against 0.004000)" in found[0]
+
+
+def test_a_video_fid_of_random_features_is_called_so():
+    pair = {"vid2vid": values(0.1, 10.0, video_fid=3.0), "per_frame": values(0.1, 10.0, video_fid=4.0)}
+    assert (
+        "better than the same generator without the past in video FID of random features (3.000 against 4.000)"
+        in verdict(scores(**pair))[0]
+    )
+    given = {**scores(**pair), "video_network": {**RANDOM, "weights_given": True, "features_are": "features of given weights"}}
+    assert "in video FID (3.000 against 4.000)" in verdict(given)[0]
+
+
+def test_few_windows_are_called_few():
+    assert verdict(scores(vid2vid=values(0.1, 10.0)))[-1] == (
+        "Video FID and kernel video distance (random features, comparable within this report only): 27 windows a side, which share frames. "
+        "These are few, no more than the 480 features: both values can be chance, and video FID is too high."
+    )
+    many = {**RANDOM, "windows": 5000, "window_stride": 8}
+    assert verdict({**scores(vid2vid=values(0.1, 10.0)), "video_network": many})[-1].endswith(": 5000 windows a side.")
 
 
 def test_one_training_without_a_rival_is_said():
