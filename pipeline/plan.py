@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pipeline import extractors, layout, manifest, params, provenance, scan
+from pipeline import before_work, extractors, layout, manifest, params, provenance, scan
 from pipeline.errors import InputError
 from pipeline.journey import STAGES, Stage
 from pipeline.params_file import Params
@@ -36,8 +36,9 @@ class Job:
 
 
 def plan(stage: Stage, dataset: str, all_params: Params, store: Store) -> list[Job]:
-    """The stage's jobs in the order of its clips. InputError where it cannot run at all."""
+    """The stage's jobs in the order of its clips. InputError where it, or a stage after it, cannot run at all."""
     all_params.require(dataset)
+    before_work.check(stage, dataset, all_params)
     planner = {"item": _plan_items, "clip": _plan_clips, "split": _plan_splits, "dataset": _plan_whole}[stage.per]
     jobs = planner(stage, dataset, all_params, store)
     names = [job.name for job in jobs]

@@ -18,7 +18,7 @@ SMALLEST_SIDE = 128
 """Correlation pyramids (RAFT: 1/8, then halved three times) need two pixels at their top."""
 
 
-def build(model: str, device: str, weights: str | None = None) -> Measure:
+def build(model: str, device: str, weights: str) -> Measure:
     network, stride = _loaded(model, weights, device)
 
     @torch.inference_mode()
@@ -40,10 +40,8 @@ def _padded(images: Tensor, stride: int) -> Tensor:
 
 
 @lru_cache(maxsize=1)
-def _loaded(model: str, weights: str | None, device: str) -> tuple[nn.Module, int]:
+def _loaded(model: str, weights: str, device: str) -> tuple[nn.Module, int]:
     """Once in each worker, with its output stride."""
-    if weights is None:
-        raise InputError(f"optical_flow.options.weights: {model} needs the path of its weights; with random ones it measures nothing")
     if not Path(weights).is_file():
         raise InputError(f"optical_flow.options.weights: {weights} is no file")
     import ptlflow  # takes seconds
