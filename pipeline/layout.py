@@ -16,7 +16,9 @@ VERSION = 1
 
 PARAMS = Path("params.yaml")
 DATA = Path("data")
+REPORTS = Path("reports")
 RUNS = Path("runs")
+DVC_CACHE = Path(".dvc/cache")
 
 MODALITIES = ("frames", "segmentation", "instances", "optical_flow")
 
@@ -31,7 +33,7 @@ def files_table(dataset: str) -> Path:
 
 
 def stage(dataset: str, name: str) -> Path:
-    return Path("reports") / dataset if name == "report" else DATA / dataset / name
+    return REPORTS / dataset if name == "report" else DATA / dataset / name
 
 
 def manifest(stage_folder: Path) -> Path:

@@ -47,6 +47,14 @@ def plan(stage: Stage, dataset: str, all_params: Params, store: Store) -> list[J
     return jobs
 
 
+def require_sound_inputs(stage: Stage, dataset: str, all_params: Params, store: Store) -> None:
+    """InputError where a file that the stage reads has changed since it was made; arrays are looked at as they are read."""
+    for name, folder in _folders_read(stage, dataset, all_params).items():
+        if STAGES[name].per in ("split", "dataset"):
+            for key in manifest.keys(folder).values():
+                store.require_sound(key, folder)
+
+
 def _plan_items(stage: Stage, dataset: str, all_params: Params, store: Store) -> list[Job]:
     source = all_params.source(dataset)
     path = getattr(source, "path", None)  # a built-in source has no files
@@ -70,15 +78,21 @@ def _plan_clips(stage: Stage, dataset: str, all_params: Params, store: Store) ->
     keys = {name: manifest.keys(folder) for name, folder in folders.items()}
     per_clip = {name for name in folders if STAGES[name].per in ("item", "clip")}
     given = any(isinstance(section, params.Segmentation) and section.backend == "given" for section in make.sections.values())
-    unused = {"segmentation_model"} if given else set()  # given labels are the same with any model
+    used = [name for name in folders if not (given and name == "segmentation_model")]  # given labels are the same with any model
     return [
         make(
             clip,
-            inputs={name: keys[name][clip] if name in per_clip else keys[name] for name in folders if name not in unused},
+            inputs={name: _key(keys[name], clip, folders[name]) if name in per_clip else keys[name] for name in used},
             arguments={name: (folder / clip if name in per_clip else folder).resolve() for name, folder in folders.items()},
         )
         for clip in clips
     ]
+
+
+def _key(keys: dict[str, str], clip: str, folder: Path) -> str:
+    if clip not in keys:
+        raise InputError(f"{layout.manifest(folder)}: has no clip {clip}: make it again with `dvc repro --force --single-item`")
+    return keys[clip]
 
 
 def _plan_splits(stage: Stage, dataset: str, all_params: Params, store: Store) -> list[Job]:

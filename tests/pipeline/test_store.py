@@ -79,7 +79,7 @@ def test_a_kill_at_any_moment_leaves_only_whole_entries(tmp_path):
     keys = list(store.keys())
     assert keys
     for key in keys:
-        assert sorted(os.listdir(store.path(key))) == ["a", "b"]
+        assert sorted(os.listdir(store.path(key))) == [".sha256", "a", "b"]
         assert (store.path(key) / "b").stat().st_size == 1000
 
 

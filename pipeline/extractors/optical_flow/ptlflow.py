@@ -11,6 +11,7 @@ from jaxtyping import Float32, UInt8
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from pipeline.checkpoint import read_weights
 from pipeline.errors import InputError
 from pipeline.extractors.optical_flow import Measure
 
@@ -52,13 +53,13 @@ def _loaded(model: str, weights: str, device: str) -> tuple[nn.Module, int]:
     network = ptlflow.get_model(model)
     try:
         network.load_state_dict(_state(weights))
-    except RuntimeError as error:
-        first = str(error).splitlines()[1].strip()[:200]
+    except (RuntimeError, AttributeError, TypeError) as error:
+        first = " ".join(str(error).split())[:200]
         raise InputError(f"optical_flow.options.weights: {weights} does not fit {model} ({first})") from None
     return network.to(device).eval().requires_grad_(False), network.output_stride
 
 
 def _state(weights: str) -> dict[str, Any]:
     """A plain state dict or one of Lightning's; `module.` is what DataParallel put before each name."""
-    saved = torch.load(weights, map_location="cpu", weights_only=True)
+    saved = read_weights(Path(weights), "optical_flow.options.weights")
     return {name.removeprefix("module."): weight for name, weight in saved.get("state_dict", saved).items()}
