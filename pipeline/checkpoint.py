@@ -127,8 +127,12 @@ class TrainingState:
 def replace_at_once(path: Path, state: dict[str, Any]) -> None:
     """Saves so that a kill leaves the old file or the new one."""
     unfinished = path.with_suffix(".unfinished")
-    with unfinished.open("wb") as file:
-        torch.save(state, file)
-        file.flush()
-        os.fsync(file.fileno())
-    unfinished.replace(path)
+    try:
+        with unfinished.open("wb") as file:
+            torch.save(state, file)
+            file.flush()
+            os.fsync(file.fileno())
+        unfinished.replace(path)
+    except BaseException:
+        unfinished.unlink(missing_ok=True)  # on a full disk, it would take what is left
+        raise

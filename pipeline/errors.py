@@ -34,13 +34,16 @@ STORAGE = {
 """What the disk can answer, and what to do about it."""
 
 
-def storage_problem(error: BaseException | None) -> str | None:
-    """One sentence, where an error or what it came from is the disk's answer and no mistake of ours; else None."""
+def storage_problem(error: BaseException | None, place: object = "") -> str | None:
+    """One sentence, where an error or what it came from is the disk's answer and no mistake of ours; else None.
+
+    It names the file, or, where the error does not know it, the place.
+    """
     while error is not None:
         number = error.errno if isinstance(error, OSError) else _named_number(error)
         if number in STORAGE:
-            where = f"{error.filename}: " if isinstance(error, OSError) and error.filename else ""
-            return f"{where}{os.strerror(number)}: {STORAGE[number]}, then run again; what was finished is kept"
+            where = str((isinstance(error, OSError) and error.filename) or place)
+            return f"{where}: {os.strerror(number)}: {STORAGE[number]}, then run again; what was finished is kept".removeprefix(": ")
         error = error.__cause__ or error.__context__
     return None
 

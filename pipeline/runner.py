@@ -111,7 +111,7 @@ def compute(job: Job) -> Outcome:
     except TimeoutError:
         return Outcome(job.name, "failed", f"{job.stage} is being computed by another run: wait for it to end")
     except Exception as error:
-        if problem := storage_problem(error):
+        if problem := storage_problem(error, store.root):
             return Outcome(job.name, "failed", problem)
         return Outcome(job.name, "failed", f"{type(error).__name__}: {error}", traceback.format_exc())
     return Outcome(job.name, "computed")

@@ -20,7 +20,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from pipeline.errors import InputError
 
@@ -156,14 +156,22 @@ class Store:
     @contextmanager
     def _lock(self, name: str, kind: int, wait_seconds: float, problem: str) -> Iterator[None]:
         path = self.root / "locks" / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("a") as file:
+        with _opened_lock(path) as file:
             until = time.monotonic() + wait_seconds
             while not _locked(file.fileno(), kind):
                 if time.monotonic() > until:
                     raise TimeoutError(problem)
                 time.sleep(0.1)
             yield
+
+
+def _opened_lock(path: Path) -> TextIO:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return path.open("a")
+    except OSError as error:
+        what = f"{path} cannot be written ({error.strerror})"
+        raise InputError(f"{what}: the store must be a folder that this user may write; V2V_STORE can name another") from None
 
 
 def _locked(file_descriptor: int, kind: int) -> bool:
