@@ -110,7 +110,10 @@ def _open(path: Path, inode: int, mtime_ns: int, process: int) -> "Clip":
         raise InputError(f"{path}: is no readable array file ({_reason(error)})") from None
 
 
-DAMAGE = (BadZipFile, zlib.error, OSError, RuntimeError, LookupError, ValueError, TypeError, AttributeError, MemoryError, struct.error)
+DAMAGE = (
+    *(BadZipFile, zlib.error, struct.error, EOFError, OSError, RuntimeError),
+    *(LookupError, ValueError, TypeError, AttributeError, MemoryError),
+)
 """What zipfile, json and Blosc raise where bytes are not what they wrote (NotImplementedError is a RuntimeError)."""
 
 

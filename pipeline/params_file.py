@@ -16,6 +16,9 @@ from pipeline.errors import InputError, shown
 
 T = TypeVar("T", bound=params.Section)
 
+MOST_PROBLEMS = 3
+"""Named in one sentence."""
+
 MOST_LETTERS = 60
 """Of a data set's name: it is part of file names, which have at most 255."""
 
@@ -167,7 +170,7 @@ def _check(cls: type[T], values: Any, where: str) -> T:
     try:
         return cls.model_validate(values)
     except ValidationError as error:
-        raise InputError("; ".join(sentence(cls, where, problem) for problem in error.errors())) from None
+        raise InputError(_joined([sentence(cls, where, problem) for problem in error.errors()])) from None
 
 
 def _check_present(cls: type[BaseModel], values: Any, where: str) -> None:
@@ -177,7 +180,13 @@ def _check_present(cls: type[BaseModel], values: Any, where: str) -> None:
     except ValidationError as error:
         problems = [sentence(cls, where, problem) for problem in error.errors() if problem["type"] != "missing"]
         if problems:
-            raise InputError("; ".join(problems)) from None
+            raise InputError(_joined(problems)) from None
+
+
+def _joined(problems: list[str]) -> str:
+    """A section in the wrong place has dozens."""
+    more = [f"and {len(problems) - MOST_PROBLEMS} more like it"] if len(problems) > MOST_PROBLEMS else []
+    return "; ".join([*problems[:MOST_PROBLEMS], *more])
 
 
 def sentence(cls: type[BaseModel], where: str, problem: Any) -> str:

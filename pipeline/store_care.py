@@ -127,5 +127,5 @@ def _sound(file: Path) -> bool:
     try:
         with ZipFile(file) as archive:
             return archive.testzip() is None
-    except (BadZipFile, zlib.error, OSError, RuntimeError, LookupError, ValueError, struct.error):  # as in arrays.py
+    except (BadZipFile, zlib.error, EOFError, OSError, RuntimeError, LookupError, ValueError, struct.error):  # as in arrays.py
         return False

@@ -80,6 +80,8 @@ def damaged(draw: st.DrawFn) -> bytes:
     """The real file's bytes with something flipped, cut out, put in or doubled."""
     data = bytearray(TEXT.encode())
     for _ in range(draw(st.integers(1, 3))):
+        if not data:
+            break
         at = draw(st.integers(0, len(data) - 1))
         end = min(len(data), at + draw(st.integers(1, 40)))
         piece = draw(st.one_of(st.binary(max_size=8), st.text(alphabet="&*!<:-[]{}'\"|>%@#?, \n\t0a~.=", max_size=8).map(str.encode)))
@@ -122,8 +124,14 @@ def written(values: Any) -> str:
     return yaml.safe_dump(values, allow_unicode=True)
 
 
+def with_section_in_place_of(values: dict[str, Any], dataset: str, name: str, other: str) -> dict[str, Any]:
+    entry = {**values["datasets"][dataset], name: values[other]}
+    return {**values, "datasets": {**values["datasets"], dataset: entry}}
+
+
 @fuzz(120)
 @given(mutated())
+@example(with_section_in_place_of(VALUES, "sample-street", "optical_flow", "train"))  # 17 problems at once
 def test_a_file_with_other_keys_and_values_is_valid_or_refused_in_one_sentence(values):
     try:
         text = written(values)
