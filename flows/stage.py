@@ -32,6 +32,9 @@ def main(arguments: list[str] | None = None) -> int:
     except InputError as error:
         print(error, file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        print(f"{asked.stage}@{asked.dataset}: interrupted; what was finished is kept", file=sys.stderr)
+        return 130
     print(summary, flush=True)
     for outcome in summary.failed:
         print(sentence(outcome), file=sys.stderr)

@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 from pipeline import layout, new_dataset, prepare, store_care
-from pipeline.errors import InputError
+from pipeline.errors import InputError, storage_problem
 from pipeline.params_file import load
 
 
@@ -15,6 +15,12 @@ def main() -> None:
         arguments.do(arguments)
     except InputError as error:
         sys.exit(f"error: {error}")
+    except OSError as error:
+        if problem := storage_problem(error):
+            sys.exit(f"error: {problem}")
+        raise
+    except KeyboardInterrupt:
+        sys.exit(130)
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -32,12 +32,48 @@ class TrainedGenerator:
     def __init__(self, folder: Path, device: str) -> None:
         if not (folder / DESCRIPTION).is_file():
             raise InputError(f"{folder}: no trained generator there ({DESCRIPTION} is missing)")
-        described = json.loads((folder / DESCRIPTION).read_text())
-        self.palette = palettes.from_attributes(described["palette"])
-        self.each_alone: bool = described["each_alone"]
-        self.network = VideoGenerator(**described["generator"]).to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.network.load_state_dict(load_file(folder / WEIGHTS, device=device))
+        try:
+            described = json.loads((folder / DESCRIPTION).read_text())
+            self.palette = palettes.from_attributes(described["palette"])
+            self.each_alone: bool = described["each_alone"]
+            network = VideoGenerator(**described["generator"]).to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+            network.load_state_dict(load_file(folder / WEIGHTS, device=device))
+        except Exception as error:  # damaged files raise anything
+            raise InputError(f"{folder}: is no whole trained generator ({_reason(error)}); train it again") from None
+        self.network: VideoGenerator = network
         self.network.requires_grad_(False)
+
+
+def read_weights(path: Path, parameter: str) -> dict[str, Any]:
+    """What torch saved as plain tensors. InputError, naming the parameter, for any other file."""
+    try:
+        saved = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # unpickling what is no such file raises anything
+        raise InputError(f"{parameter}: {path} is no file of weights ({_reason(error)})") from None
+    if not isinstance(saved, dict):
+        raise InputError(f"{parameter}: {path} is no file of weights (it holds a {type(saved).__name__})")
+    return saved
+
+
+def load_weights(network: nn.Module, path: Path, parameter: str) -> None:
+    try:
+        network.load_state_dict(read_weights(path, parameter))
+    except (RuntimeError, AttributeError, TypeError) as error:
+        raise InputError(f"{parameter}: {path} does not fit {type(network).__name__} ({_reason(error)})") from None
+
+
+def read_state(path: Path) -> dict[str, Any]:
+    """A training under way, as `replace_at_once` wrote it."""
+    try:
+        saved: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+        return saved
+    except Exception as error:
+        raise InputError(f"{path}: this training's saved state is damaged ({_reason(error)}); remove the file to begin anew") from None
+
+
+def _reason(error: BaseException) -> str:
+    """Torch's messages run over many lines."""
+    return " ".join(str(error).split())[:200] or type(error).__name__
 
 
 class TrainingState:
@@ -54,7 +90,7 @@ class TrainingState:
         """The state saved in `work`, put into the networks and optimizers; a fresh one if there is none."""
         state = cls(layout.training_state(work), networks, optimizers)
         if state._path.is_file():
-            saved = torch.load(state._path, map_location="cpu", weights_only=True)
+            saved = read_state(state._path)
             state.step, state._rows, state._sums = saved["step"], saved["rows"], saved["sums"]
             for name in networks:
                 networks[name].load_state_dict(saved["networks"][name])
@@ -91,8 +127,12 @@ class TrainingState:
 def replace_at_once(path: Path, state: dict[str, Any]) -> None:
     """Saves so that a kill leaves the old file or the new one."""
     unfinished = path.with_suffix(".unfinished")
-    with unfinished.open("wb") as file:
-        torch.save(state, file)
-        file.flush()
-        os.fsync(file.fileno())
-    unfinished.replace(path)
+    try:
+        with unfinished.open("wb") as file:
+            torch.save(state, file)
+            file.flush()
+            os.fsync(file.fileno())
+        unfinished.replace(path)
+    except BaseException:
+        unfinished.unlink(missing_ok=True)  # on a full disk, it would take what is left
+        raise

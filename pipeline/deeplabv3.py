@@ -46,11 +46,11 @@ class Segmenter:
     def load(cls, path: Path, device: str) -> "Segmenter":
         """From a checkpoint that `save` wrote, ready to predict."""
         about = _about(path)
-        segmenter = cls.untrained(about["architecture"], palettes.from_attributes(about["palette"]), about["enlarge"], device)
         try:
+            segmenter = cls.untrained(about["architecture"], palettes.from_attributes(about["palette"]), about["enlarge"], device)
             segmenter.network.load_state_dict(load_file(path, device=device))
-        except RuntimeError as error:
-            raise InputError(f"{path}: its weights do not fit {about['architecture']} ({str(error).splitlines()[0]})") from None
+        except (RuntimeError, SafetensorError, LookupError, TypeError, AttributeError) as error:
+            raise InputError(f"{path}: its weights do not fit its description ({' '.join(str(error).split())[:200]})") from None
         segmenter.network.eval().requires_grad_(False)
         return segmenter
 
@@ -85,7 +85,7 @@ def _about(path: Path) -> dict[str, Any]:
     try:
         with safe_open(path, framework="pt") as file:
             return json.loads(file.metadata()[ABOUT])
-    except (FileNotFoundError, SafetensorError, KeyError, TypeError):
+    except (OSError, SafetensorError, KeyError, TypeError, ValueError):
         raise InputError(f"{path}: is no DeepLabV3 checkpoint of the stage segmentation_model") from None
 
 

@@ -1,5 +1,55 @@
 """The one exception for what a person wrote or gave."""
 
+import errno
+import os
+import re
+import reprlib
+
+_shown = reprlib.Repr()
+_shown.maxstring = _shown.maxother = 80
+_shown.maxlevel = 3
+
 
 class InputError(ValueError):
     """One sentence: which file or parameter, what was found, what is allowed. Shown without a traceback, never retried."""
+
+
+def shown(value: object) -> str:
+    """A value as it stands in a sentence: on one line, and cut where it is long."""
+    try:
+        return _shown.repr(value)
+    except ValueError:  # Python writes no integer of more than 4300 digits
+        return "a number of thousands of digits"
+
+
+STORAGE = {
+    **dict.fromkeys((errno.ENOSPC, errno.EDQUOT), "free some space"),
+    errno.EFBIG: "files may not become so large here (ulimit -f, or the file system)",
+    **dict.fromkeys((errno.EROFS, errno.EACCES, errno.EPERM), "it must be writable for this user"),
+    **dict.fromkeys((errno.ENOTDIR, errno.EEXIST, errno.EISDIR), "something else stands in the way there"),
+    **dict.fromkeys((errno.EMFILE, errno.ENFILE), "raise the limit of open files (ulimit -n)"),
+    errno.ENAMETOOLONG: "a shorter name is needed",
+    errno.EIO: "the disk has an error",
+}
+"""What the disk can answer, and what to do about it."""
+
+
+def storage_problem(error: BaseException | None, place: object = "") -> str | None:
+    """One sentence, where an error or what it came from is the disk's answer and no mistake of ours; else None.
+
+    It names the file, or, where the error does not know it, the place.
+    """
+    while error is not None:
+        number = error.errno if isinstance(error, OSError) else _named_number(error)
+        if number in STORAGE:
+            where = str((isinstance(error, OSError) and error.filename) or place)
+            return f"{where}: {os.strerror(number)}: {STORAGE[number]}, then run again; what was finished is kept".removeprefix(": ")
+        error = error.__cause__ or error.__context__
+    return None
+
+
+def _named_number(error: BaseException) -> int:
+    """Libraries in Rust and C++ have it in their texts alone."""
+    text = str(error)
+    named = re.search(r"os error (\d+)", text)
+    return int(named[1]) if named else errno.ENOSPC if os.strerror(errno.ENOSPC) in text else 0

@@ -5,6 +5,7 @@ from pathlib import Path
 import pandas as pd
 
 from pipeline import layout
+from pipeline.errors import InputError
 
 
 def write_index(dataset: Path, split: str, rows: pd.DataFrame) -> None:
@@ -13,4 +14,8 @@ def write_index(dataset: Path, split: str, rows: pd.DataFrame) -> None:
 
 def read_index(dataset: Path, split: str) -> pd.DataFrame:
     """One row a clip, in their order: clip, split, sequence, first_frame, num_frames, height, width, confidence."""
-    return pd.read_parquet(layout.index(dataset, split))
+    path = layout.index(dataset, split)
+    try:
+        return pd.read_parquet(path)
+    except Exception as error:  # of a damaged file, Arrow raises anything
+        raise InputError(f"{path}: is no readable table ({' '.join(str(error).split())[:200]})") from None

@@ -16,8 +16,9 @@ VERSION = 1
 
 PARAMS = Path("params.yaml")
 DATA = Path("data")
-RUNS = Path("runs")
 REPORTS = Path("reports")
+RUNS = Path("runs")
+DVC_CACHE = Path(".dvc/cache")
 
 MODALITIES = ("frames", "segmentation", "instances", "optical_flow")
 

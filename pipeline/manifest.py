@@ -7,6 +7,8 @@ import pandas as pd
 from pipeline import layout
 from pipeline.errors import InputError
 
+TYPES = {"clip": str, "key": str, "item_key": str, "split": str, "sequence": str}
+
 WHOLE = "*"
 """The `clip` of a result that belongs to the whole data set; that of one split has the split's name."""
 
@@ -21,7 +23,18 @@ def read(folder: Path) -> pd.DataFrame:
     path = layout.manifest(folder)
     if not path.is_file():
         raise InputError(f"{path} is missing: the stage {folder.name} has not run; `dvc repro` runs stages in order")
-    return pd.read_csv(path, dtype={"clip": str, "key": str, "split": str, "sequence": str}, keep_default_na=False)
+    return table(path)
+
+
+def table(path: Path) -> pd.DataFrame:
+    """A table of clips with these columns or some of them. InputError for a file that is none."""
+    try:
+        rows = pd.read_csv(path, dtype=TYPES, keep_default_na=False)
+    except (ValueError, OSError) as error:  # what pandas raises about a damaged file
+        raise InputError(f"{path}: is no readable table ({' '.join(str(error).split())[:200]}); make it again") from None
+    if missing := [name for name in ("clip",) if name not in rows]:
+        raise InputError(f"{path}: has no column {missing[0]}; make it again")
+    return rows
 
 
 def keys(folder: Path) -> dict[str, str]:

@@ -9,33 +9,52 @@ from ruamel.yaml import YAML
 
 from pipeline import layout
 from pipeline.errors import InputError
-from pipeline.params_file import check, load
+from pipeline.params_file import parsed
+from pipeline.yaml_file import read_text
 
 
 def run(name: str, path: Path, like: str) -> None:
-    all_params = load(layout.PARAMS)
-    if name in all_params.datasets():
+    """Leaves the file as it is, whatever is refused."""
+    if not layout.PARAMS.is_file():
+        raise InputError(f"{layout.PARAMS} is not in this folder ({Path.cwd()}): call from the project's top folder")
+    text = read_text(layout.PARAMS)
+    if name in parsed(text, layout.PARAMS).datasets():
         raise InputError(f"{layout.PARAMS} has a data set {name} already: change it there, or choose another name")
     if not path.expanduser().is_dir():
         raise InputError(f"--path {path}: there is no such folder")
+    _replace(_with_entry(text, name, path, like))
+
+
+def _with_entry(text: str, name: str, path: Path, like: str) -> str:
     yaml = YAML()
     yaml.width = 1000
     yaml.indent(mapping=2, sequence=4, offset=2)
-    document = yaml.load(layout.PARAMS.read_text())
-    document["datasets"][name] = _entry(document, name, path, like)
-    text = io.StringIO()
-    yaml.dump(document, text)
-    check(text.getvalue(), layout.PARAMS)
+    document = yaml.load(text)
+    entry = _entry(document, name, path, like)
+    if document.get("datasets") is None:
+        document["datasets"] = {}
+    document["datasets"][name] = entry
+    changed = io.StringIO()
+    yaml.dump(document, changed)
+    parsed(changed.getvalue(), layout.PARAMS).require(name)
+    return changed.getvalue()
+
+
+def _replace(text: str) -> None:
     unfinished = layout.PARAMS.with_suffix(".yaml.unfinished")
-    unfinished.write_text(text.getvalue())
-    unfinished.replace(layout.PARAMS)
+    try:
+        unfinished.write_text(text, encoding="utf-8")
+        unfinished.replace(layout.PARAMS)
+    except OSError:
+        unfinished.unlink(missing_ok=True)
+        raise
 
 
 def _entry(document: Any, name: str, path: Path, like: str) -> Any:
-    groups = [document["catalog"], document["datasets"]]
+    groups = [document.get("catalog") or {}, document.get("datasets") or {}]
     found = next((group[like] for group in groups if like in group), None)
     if found is None:
-        there = ", ".join([*document["catalog"], *document["datasets"]])
+        there = ", ".join(dict.fromkeys(known for group in groups for known in group)) or "none"
         raise InputError(f"there is no {like} to copy: say which with --like; there are {there}")
     if "path" not in found["source"]:
         raise InputError(f"{like} is built in and has no path: copy another with --like")

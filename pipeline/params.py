@@ -2,21 +2,32 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, NonNegativeFloat, PositiveFloat, model_validator
 
+PositiveInt = Annotated[int, Field(gt=0, le=1_000_000_000)]
+NonNegativeInt = Annotated[int, Field(ge=0, le=1_000_000_000)]
+Few = Annotated[int, Field(gt=0, le=100)]
+Pixels = Annotated[int, Field(ge=16, le=16_384)]
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$")]
 
 
+def _ascending(values: list[float]) -> list[float]:
+    if sorted(values) != values:
+        raise ValueError("the smaller one comes first")
+    return values
+
+
 class Section(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+    """Strict: "220", 220.0 or true is no number of steps."""
 
 
 class Machine(Section):
     """Where the work runs. Only `device` and `threads` can change results, in rounding."""
 
     device: Literal["cpu", "cuda"]
-    threads: PositiveInt
+    threads: Annotated[int, Field(gt=0, le=1024)]
     """CPU threads of a whole-data-set stage (training); per-clip stages use one thread in each worker."""
     workers: PositiveInt
     """Processes that work on clips side by side."""
@@ -29,8 +40,8 @@ class SampleStreet(Section):
 
     kind: Literal["sample_street"]
     seed: NonNegativeInt
-    width: Annotated[int, Field(ge=16)]
-    height: Annotated[int, Field(ge=16)]
+    width: Pixels
+    height: Pixels
     """Rendered size in pixels; `clips` scales it if it wants another."""
     train_clips: PositiveInt
     train_frames: PositiveInt
@@ -89,10 +100,10 @@ SOURCES: dict[str, type[Source]] = {
 
 
 class Clips(Section):
-    width: Annotated[int, Field(ge=16)]
-    height: Annotated[int, Field(ge=16)]
+    width: Pixels
+    height: Pixels
     """Stored size in pixels; the source is scaled to cover it and cropped centrally."""
-    frames: Annotated[int, Field(ge=2)]
+    frames: Annotated[int, Field(ge=2, le=1_000_000_000)]
     """Frames per training clip; the tail of a sequence that does not fill one is dropped. Test clips stay whole."""
 
 
@@ -105,11 +116,11 @@ class SegmentationModel(Section):
     label_every: PositiveInt
     """Frames 0, n, 2n, ... of a training sequence are seen with their labels; all other labels are held out."""
     steps: PositiveInt
-    batch_size: Annotated[int, Field(ge=2)]
+    batch_size: Annotated[int, Field(ge=2, le=1_000_000_000)]
     learning_rate: PositiveFloat
     power: PositiveFloat
     """The rate falls as (1 - step / steps) ** power."""
-    scale_range: Annotated[list[PositiveFloat], Field(min_length=2, max_length=2)]
+    scale_range: Annotated[list[PositiveFloat], Field(min_length=2, max_length=2), AfterValidator(_ascending)]
     """A training image is scaled by a factor from this range, then cropped or padded to the stored size."""
     seed: NonNegativeInt
 
@@ -152,13 +163,13 @@ class Dataset(Section):
 class Generator(Section):
     width: PositiveInt
     """Channels at full resolution."""
-    downsamplings: PositiveInt
+    downsamplings: Few
     blocks: PositiveInt
     """Residual blocks of the coarsest scale."""
     fine_blocks: PositiveInt
     """Residual blocks of each finer scale."""
-    scales: PositiveInt
-    past_frames: PositiveInt
+    scales: Few
+    past_frames: Few
     norm: Literal["instance", "batch"]
     foreground: bool
     """A generator of its own for the palette's foreground classes."""
@@ -168,8 +179,8 @@ class Generator(Section):
 
 class Discriminator(Section):
     width: PositiveInt
-    layers: PositiveInt
-    scales: PositiveInt
+    layers: Few
+    scales: Few
 
 
 class Weights(Section):

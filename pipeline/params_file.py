@@ -10,17 +10,24 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError, create_model
-from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
 
-from pipeline import params
-from pipeline.errors import InputError
+from pipeline import params, yaml_file
+from pipeline.errors import InputError, shown
 
 T = TypeVar("T", bound=params.Section)
 
+MOST_PROBLEMS = 3
+"""Named in one sentence."""
+
+MOST_LETTERS = 60
+"""Of a data set's name: it is part of file names, which have at most 255."""
+
 
 class Params:
-    """All of params.yaml; every merged section has been checked."""
+    """All of params.yaml. What all data sets share has been checked; the entry of a single one is where it is asked for.
+
+    So a mistake in one entry does not stop the work on another.
+    """
 
     def __init__(self, raw: dict[str, Any], path: Path) -> None:
         self._raw = raw
@@ -32,6 +39,11 @@ class Params:
                 raise InputError(f"{path}: {key} is no section{_nearest(key, known)}")
         for name, cls in params.SECTIONS.items():
             _check_present(cls, raw.get(name), f"{path}: {name}")
+        for group in ("datasets", "catalog"):
+            self._check_group(group)
+
+    def check_entries(self) -> None:
+        """Every data set, and what the catalog offers."""
         for group in ("datasets", "catalog"):
             for name in self._group(group):
                 self._check_dataset(group, name)
@@ -46,13 +58,19 @@ class Params:
         """Of a data set, or of one of the catalog that has not been added."""
         return self._source("datasets" if name in self.datasets() else "catalog", name)
 
+    def where(self, dataset: str) -> str:
+        """How a data set's entry is named in a sentence."""
+        return f"{self._path}: datasets.{dataset}"
+
     def section(self, cls: type[T], dataset: str) -> T:
         """The section of this type with the data set's own values."""
         name = params.section_name(cls)
         return self._merged(cls, name, "datasets", dataset)
 
     def require(self, dataset: str) -> None:
+        """InputError where there is no such data set, or its entry is wrong."""
         if dataset in self.datasets():
+            self._check_dataset("datasets", dataset)
             return
         if dataset in self.catalog():
             command = f"python -m pipeline new-dataset {dataset} --path FOLDER"
@@ -62,25 +80,36 @@ class Params:
     def _group(self, group: str) -> dict[str, Any]:
         return self._raw.get(group) or {}
 
+    def _check_group(self, group: str) -> None:
+        """Names become folders, and DVC reads them all."""
+        if not isinstance(self._raw.get(group) or {}, dict):
+            raise InputError(f"{self._path}: {group} must hold data sets by their names, found {shown(self._raw[group])}")
+        for name in self._group(group):
+            if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]*", name):
+                raise InputError(f"{self._path}: {group}.{name}: a data set's name is text of letters, digits, - and _ only")
+            if len(name) > MOST_LETTERS:
+                raise InputError(f"{self._path}: {group}.{name[:20]}...: a data set's name has at most {MOST_LETTERS} letters")
+
     def _source(self, group: str, dataset: str) -> params.Source:
         where = f"{self._path}: {group}.{dataset}.source"
-        values = self._group(group)[dataset]["source"]
+        values = self._entry(group, dataset).get("source")
         kind = values.get("kind") if isinstance(values, dict) else None
-        if kind not in params.SOURCES:
-            raise InputError(f"{where}.kind is {kind!r}{_nearest(str(kind), list(params.SOURCES))}")
+        if not isinstance(kind, str) or kind not in params.SOURCES:
+            raise InputError(f"{where}.kind is {shown(kind)}{_nearest(str(kind), list(params.SOURCES))}")
         return _check(params.SOURCES[kind], values, where)
 
     def _merged(self, cls: type[T], name: str, group: str, dataset: str) -> T:
-        override = self._group(group)[dataset].get(name)
+        override = self._entry(group, dataset).get(name)
         return _check(cls, _merge(self._raw.get(name), override), f"{self._path}: {group}.{dataset}.{name}")
 
-    def _check_dataset(self, group: str, dataset: str) -> None:
-        where = f"{self._path}: {group}.{dataset}"
-        if not (isinstance(dataset, str) and re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]*", dataset)):
-            raise InputError(f"{where}: a data set's name is text of letters, digits, - and _ only")
+    def _entry(self, group: str, dataset: str) -> dict[str, Any]:
         entry = self._group(group)[dataset]
         if not isinstance(entry, dict):
-            raise InputError(f"{where} must hold source and the stages, found {entry!r}")
+            raise InputError(f"{self._path}: {group}.{dataset} must hold source and the stages, found {shown(entry)}")
+        return entry
+
+    def _check_dataset(self, group: str, dataset: str) -> None:
+        where, entry = f"{self._path}: {group}.{dataset}", self._entry(group, dataset)
         wanted = ["source", *params.SECTIONS]
         for key in entry:
             if key not in wanted:
@@ -99,7 +128,7 @@ class Params:
         name = segmentation.get("weights_from") if isinstance(segmentation, dict) else None
         there = [*self.datasets(), *(self.catalog() if group == "catalog" else [])]
         if name not in there:
-            raise InputError(f"{self._path}: {group}.{dataset}.segmentation.weights_from is {name!r}{_nearest(str(name), there)}")
+            raise InputError(f"{self._path}: {group}.{dataset}.segmentation.weights_from is {shown(name)}{_nearest(str(name), there)}")
 
 
 def load(path: Path) -> Params:
@@ -109,22 +138,23 @@ def load(path: Path) -> Params:
 
 
 def check(text: str, path: Path) -> Params:
-    """The checked parameters of a file with this text."""
-    try:
-        raw = YAML(typ="safe", pure=True).load(text)
-    except YAMLError as error:
-        raise InputError(f"{path} is no YAML: {' '.join(str(error).split())}") from None
-    if not isinstance(raw, dict):
-        raise InputError(f"{path} must hold sections, found {raw!r}")
-    return Params(raw, path)
+    """The parameters of a file with this text, every entry checked."""
+    all_params = parsed(text, path)
+    all_params.check_entries()
+    return all_params
 
 
 @lru_cache(maxsize=8)
 def _load(absolute: Path, path: Path, mtime_ns: int) -> Params:
-    try:
-        return check(path.read_text(), path)
-    except UnicodeDecodeError as error:
-        raise InputError(f"{path} is no text: {error}") from None
+    return parsed(yaml_file.read_text(path), path)
+
+
+def parsed(text: str, path: Path) -> Params:
+    """The parameters of a file with this text, of which the entries have not been checked."""
+    raw = yaml_file.values(text, path)
+    if not isinstance(raw, dict):
+        raise InputError(f"{path} must hold sections, found {shown(raw)}")
+    return Params(raw, path)
 
 
 def _merge(section: Any, override: Any) -> Any:
@@ -140,7 +170,7 @@ def _check(cls: type[T], values: Any, where: str) -> T:
     try:
         return cls.model_validate(values)
     except ValidationError as error:
-        raise InputError("; ".join(_sentence(cls, where, problem) for problem in error.errors())) from None
+        raise InputError(_joined([sentence(cls, where, problem) for problem in error.errors()])) from None
 
 
 def _check_present(cls: type[BaseModel], values: Any, where: str) -> None:
@@ -148,19 +178,26 @@ def _check_present(cls: type[BaseModel], values: Any, where: str) -> None:
     try:
         cls.model_validate(values)
     except ValidationError as error:
-        problems = [_sentence(cls, where, problem) for problem in error.errors() if problem["type"] != "missing"]
+        problems = [sentence(cls, where, problem) for problem in error.errors() if problem["type"] != "missing"]
         if problems:
-            raise InputError("; ".join(problems)) from None
+            raise InputError(_joined(problems)) from None
 
 
-def _sentence(cls: type[BaseModel], where: str, problem: Any) -> str:
+def _joined(problems: list[str]) -> str:
+    """A section in the wrong place has dozens."""
+    more = [f"and {len(problems) - MOST_PROBLEMS} more like it"] if len(problems) > MOST_PROBLEMS else []
+    return "; ".join([*problems[:MOST_PROBLEMS], *more])
+
+
+def sentence(cls: type[BaseModel], where: str, problem: Any) -> str:
     *folder, key = [str(part) for part in problem["loc"]] or [""]
     name = ".".join([where, *folder, key]).rstrip(".")
     if problem["type"] == "extra_forbidden":
         return f"{name} is no parameter{_nearest(key, _fields(cls, folder))}"
     if problem["type"] == "missing":
         return f"{name} is missing"
-    return f"{name} is {problem['input']!r}: {problem['msg'][0].lower()}{problem['msg'][1:]}"
+    why = problem["msg"].removeprefix("Value error, ")
+    return f"{name} is {shown(problem['input'])}: {why[0].lower()}{why[1:]}"
 
 
 def _fields(cls: type[BaseModel], folder: list[str]) -> list[str]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pipeline import extractors, layout, manifest, params, provenance, scan
+from pipeline import before_work, extractors, layout, manifest, params, provenance, scan
 from pipeline.errors import InputError
 from pipeline.journey import STAGES, Stage
 from pipeline.params_file import Params
@@ -36,14 +36,23 @@ class Job:
 
 
 def plan(stage: Stage, dataset: str, all_params: Params, store: Store) -> list[Job]:
-    """The stage's jobs in the order of its clips. InputError where it cannot run at all."""
+    """The stage's jobs in the order of its clips. InputError where it, or a stage after it, cannot run at all."""
     all_params.require(dataset)
+    before_work.check(stage, dataset, all_params)
     planner = {"item": _plan_items, "clip": _plan_clips, "split": _plan_splits, "dataset": _plan_whole}[stage.per]
     jobs = planner(stage, dataset, all_params, store)
     names = [job.name for job in jobs]
     if len(set(names)) < len(names):
         raise InputError(f"{dataset}: two source items have the same name {next(n for n in names if names.count(n) > 1)!r}: rename one")
     return jobs
+
+
+def require_sound_inputs(stage: Stage, dataset: str, all_params: Params, store: Store) -> None:
+    """InputError where a file that the stage reads has changed since it was made; arrays are looked at as they are read."""
+    for name, folder in _folders_read(stage, dataset, all_params).items():
+        if STAGES[name].per in ("split", "dataset"):
+            for key in manifest.keys(folder).values():
+                store.require_sound(key, folder)
 
 
 def _plan_items(stage: Stage, dataset: str, all_params: Params, store: Store) -> list[Job]:
@@ -69,15 +78,21 @@ def _plan_clips(stage: Stage, dataset: str, all_params: Params, store: Store) ->
     keys = {name: manifest.keys(folder) for name, folder in folders.items()}
     per_clip = {name for name in folders if STAGES[name].per in ("item", "clip")}
     given = any(isinstance(section, params.Segmentation) and section.backend == "given" for section in make.sections.values())
-    unused = {"segmentation_model"} if given else set()  # given labels are the same with any model
+    used = [name for name in folders if not (given and name == "segmentation_model")]  # given labels are the same with any model
     return [
         make(
             clip,
-            inputs={name: keys[name][clip] if name in per_clip else keys[name] for name in folders if name not in unused},
+            inputs={name: _key(keys[name], clip, folders[name]) if name in per_clip else keys[name] for name in used},
             arguments={name: (folder / clip if name in per_clip else folder).resolve() for name, folder in folders.items()},
         )
         for clip in clips
     ]
+
+
+def _key(keys: dict[str, str], clip: str, folder: Path) -> str:
+    if clip not in keys:
+        raise InputError(f"{layout.manifest(folder)}: has no clip {clip}: make it again with `dvc repro --force --single-item`")
+    return keys[clip]
 
 
 def _plan_splits(stage: Stage, dataset: str, all_params: Params, store: Store) -> list[Job]:

@@ -11,6 +11,8 @@ from pathlib import Path
 
 from pipeline.store import file_sha256, key_of
 
+NOT_INSTALLED = "not installed"
+
 ROOT = Path(__file__).parents[1]
 DATA_ENDINGS = (".css", ".j2", ".js")
 OWN_PACKAGES = ("pipeline", "models")
@@ -21,6 +23,7 @@ MACHINERY = frozenset(
     for name in (
         *(
             "arrays",
+            "before_work",
             "checkpoint",
             "errors",
             "index",
@@ -33,7 +36,7 @@ MACHINERY = frozenset(
             "preview",
             "progress",
         ),
-        *("prepare", "provenance", "runner", "scan", "store", "store_care"),
+        *("prepare", "provenance", "runner", "scan", "store", "store_care", "yaml_file"),
     )
 )
 
@@ -79,7 +82,7 @@ def _version(library: str) -> str:
     try:
         return version(library)
     except PackageNotFoundError:
-        return "not installed"  # the back-end that needs it says so
+        return NOT_INSTALLED  # whoever chose what needs it is told so before any work
 
 
 def module_file(module: str) -> Path | None:

@@ -7,6 +7,7 @@ import json
 import os
 import platform
 import shutil
+import sys
 import time
 import traceback
 from collections.abc import Callable, Iterable, Iterator
@@ -22,10 +23,10 @@ from typing import Any
 import pandas as pd
 
 from pipeline import layout, manifest, progress
-from pipeline.errors import InputError
+from pipeline.errors import InputError, storage_problem
 from pipeline.journey import STAGES, Stage
 from pipeline.params_file import load
-from pipeline.plan import Job, plan
+from pipeline.plan import Job, plan, require_sound_inputs
 from pipeline.store import Store, key_of
 
 LOCK_WAIT_SECONDS = 60.0
@@ -67,12 +68,14 @@ def run(stage_name: str, dataset: str, map_jobs: MapJobs | None = None) -> Summa
     """
     start = time.monotonic()
     stage, store, all_params = STAGES[stage_name], Store(layout.store()), load(layout.PARAMS)
-    store.sweep()
     folder = layout.stage(dataset, stage_name)
     try:
-        with store.only_one(f"output {folder.resolve()}", LOCK_WAIT_SECONDS):
+        store.sweep()
+        with store.in_use(LOCK_WAIT_SECONDS), store.only_one(f"output {folder.resolve()}", LOCK_WAIT_SECONDS):
             jobs = plan(stage, dataset, all_params, store)
             misses = [job for job in jobs if not store.has(job.key)]
+            if misses:
+                require_sound_inputs(stage, dataset, all_params, store)
             outcomes = _compute_all(
                 misses, f"{stage_name}@{dataset}", map_jobs or local(all_params.machine.workers), len(jobs) - len(misses)
             )
@@ -82,6 +85,10 @@ def run(stage_name: str, dataset: str, map_jobs: MapJobs | None = None) -> Summa
                 publish(stage, jobs, store, folder)
     except TimeoutError as error:
         raise InputError(f"{error}: wait for that run to end, or cancel it") from None
+    except OSError as error:
+        if problem := storage_problem(error):
+            raise InputError(f"{stage_name}@{dataset}: {problem}") from None
+        raise
     computed = sum(outcome.state == "computed" for outcome in outcomes)
     summary = Summary(stage_name, dataset, computed, len(jobs) - computed - len(failed), failed, time.monotonic() - start)
     _log_run(summary)
@@ -104,6 +111,8 @@ def compute(job: Job) -> Outcome:
     except TimeoutError:
         return Outcome(job.name, "failed", f"{job.stage} is being computed by another run: wait for it to end")
     except Exception as error:
+        if problem := storage_problem(error, store.root):
+            return Outcome(job.name, "failed", problem)
         return Outcome(job.name, "failed", f"{type(error).__name__}: {error}", traceback.format_exc())
     return Outcome(job.name, "computed")
 
@@ -158,12 +167,18 @@ def end_with_parent(parent: int) -> None:
 
 
 def publish(stage: Stage, jobs: list[Job], store: Store, folder: Path) -> None:
-    """Links every job's entry into the stage's output folder and writes its manifest."""
-    for job in jobs:
-        store.link(job.key, folder / job.name if stage.per == "clip" else folder)
-        if stage.per == "item":
-            layout.clips_table(folder).unlink()
-    manifest.write(folder, _clip_rows(jobs, store) if stage.per == "item" else _rows(jobs))
+    """Links every job's entry into the stage's output folder and writes its manifest; nothing is left where that fails."""
+    try:
+        for job in jobs:
+            if stage.per != "clip":
+                store.require_sound(job.key, store.path(job.key))
+            store.link(job.key, folder / job.name if stage.per == "clip" else folder)
+            if stage.per == "item":
+                layout.clips_table(folder).unlink()
+        manifest.write(folder, _clip_rows(jobs, store) if stage.per == "item" else _rows(jobs))
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
 
 
 def _rows(jobs: list[Job]) -> pd.DataFrame:
@@ -174,7 +189,7 @@ def _clip_rows(jobs: list[Job], store: Store) -> pd.DataFrame:
     """An item gives several clips; the key of each follows from the item's."""
     tables = []
     for job in jobs:
-        clips = pd.read_csv(layout.clips_table(store.path(job.key)), dtype={"clip": str, "sequence": str})
+        clips = manifest.table(layout.clips_table(store.path(job.key)))
         clips.insert(1, "key", [key_of({"item": job.key, "clip": clip}) for clip in clips["clip"]])
         clips.insert(2, "item_key", job.key)
         tables.append(clips)
@@ -217,11 +232,14 @@ def _compute_all(misses: list[Job], name: str, map_jobs: MapJobs, reused: int) -
 
 
 def _log_run(summary: Summary) -> None:
-    """Host, date and rates go where nothing is compared."""
+    """Host, date and rates go where nothing is compared; where that cannot be written, the work is done all the same."""
     folder = layout.RUNS / f"{time.strftime('%Y%m%d-%H%M%S')}-{summary.stage}-{summary.dataset}-{os.getpid()}"
-    folder.mkdir(parents=True, exist_ok=True)
     facts = {"host": platform.node(), "seconds": summary.seconds, "computed": summary.computed, "reused": summary.reused}
-    (folder / "run.json").write_text(json.dumps({**facts, "failed": {o.name: o.problem for o in summary.failed}}, indent=1))
-    for outcome in summary.failed:
-        if outcome.trace:
-            (folder / f"{outcome.name.replace('*', 'all')}.traceback.txt").write_text(outcome.trace)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "run.json").write_text(json.dumps({**facts, "failed": {o.name: o.problem for o in summary.failed}}, indent=1))
+        for outcome in summary.failed:
+            if outcome.trace:
+                (folder / f"{outcome.name.replace('*', 'all')}.traceback.txt").write_text(outcome.trace)
+    except OSError as error:
+        print(f"{folder} cannot be written: {error.strerror}", file=sys.stderr)

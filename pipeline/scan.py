@@ -37,8 +37,12 @@ def read(path: Path) -> dict[str, str]:
     """Relative path -> sha256."""
     if not path.is_file():
         raise InputError(f"{path} is missing: run `python -m pipeline scan {path.name.removesuffix('.files.csv')}`")
-    table = pd.read_csv(path, dtype=str, keep_default_na=False)
-    return dict(zip(table["path"], table["sha256"], strict=True))
+    try:
+        table = pd.read_csv(path, dtype=str, keep_default_na=False)
+        return dict(zip(table["path"], table["sha256"], strict=True))
+    except (ValueError, KeyError, OSError) as error:
+        dataset = path.name.removesuffix(".files.csv")
+        raise InputError(f"{path}: is no readable table ({error}): run `python -m pipeline scan {dataset}`") from None
 
 
 def _files(root: Path) -> Iterator[tuple[str, os.stat_result]]:
@@ -63,5 +67,9 @@ def _memory(dataset: str) -> Path:
 
 
 def _remembered(dataset: str) -> dict[str, list[object]]:
-    path = _memory(dataset)
-    return json.loads(path.read_text()) if path.is_file() else {}
+    """What is not remembered is read again, so a damaged memory costs time alone."""
+    try:
+        known = json.loads(_memory(dataset).read_text())
+        return {path: [size, time, sha256] for path, (size, time, sha256) in known.items()}
+    except (OSError, ValueError, TypeError, AttributeError):
+        return {}

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from pipeline import deeplabv3, layout, params, progress
-from pipeline.checkpoint import replace_at_once
+from pipeline.checkpoint import read_state, replace_at_once
 from pipeline.deeplabv3 import Segmenter
 from pipeline.errors import InputError
 from pipeline.labelled_frames import LabelledFrame, seen_frames
@@ -85,7 +85,7 @@ def _resume(state_file: Path, network: nn.Module, optimizer: torch.optim.Optimiz
     """The last finished step."""
     if not state_file.is_file():
         return 0
-    saved = torch.load(state_file, map_location="cpu", weights_only=True)
+    saved = read_state(state_file)
     network.load_state_dict(saved["network"])
     optimizer.load_state_dict(saved["optimizer"])
     step: int = saved["step"]

@@ -2,17 +2,23 @@
 
 import logging
 import shutil
+import struct
+import zlib
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from zipfile import BadZipFile, ZipFile
 
 import pandas as pd
 
 from pipeline import layout, manifest
+from pipeline.errors import InputError
 from pipeline.journey import STAGES
 from pipeline.store import Store, link_or_copy
 
 logger = logging.getLogger(__name__)
+
+ADOPT_WAIT_SECONDS = 60.0
 
 
 def show_size() -> None:
@@ -23,31 +29,65 @@ def show_size() -> None:
 
 
 def verify() -> None:
-    """Removes entries with a damaged array file, so that the next run makes them again."""
+    """Removes entries with a damaged file, and every other name of that file here, so that the next run makes them again.
+
+    An output and DVC's cache share the file: left there, it would come back as a result that is up to date.
+    """
     store = Store(layout.store())
-    damaged = [key for key in store.keys() if any(not _sound(file) for file in store.path(key).rglob("*.zip"))]
-    for key in damaged:
-        store.remove(key)
-    print(
-        f"{len(damaged)} damaged results removed"
-        + (": make them again with `dvc repro --force --no-run-cache STAGE@DATASET`" if damaged else "")
-    )
+    damaged = {key: files for key in store.keys() if (files := damaged_files(store, key))}
+    with _unused(store):
+        inodes = {_inode(file) for key, files in damaged.items() for file in files if file.exists()}
+        for key in damaged:
+            store.remove(key)
+        for folder in (layout.DATA, layout.REPORTS, layout.DVC_CACHE):
+            for file in folder.rglob("*"):
+                if inodes and file.is_file() and _inode(file) in inodes:
+                    file.unlink()
+    for key, files in damaged.items():
+        print(f"{key[:12]}: {', '.join(sorted(file.name for file in files))}")
+    print(f"{len(damaged)} damaged results removed{': run `dvc repro` to make them again' if damaged else ''}")
+
+
+def damaged_files(store: Store, key: str) -> list[Path]:
+    """Of an entry from before there were check sums, arrays alone can be looked at."""
+    changed = {store.path(key) / name for name in store.unsound(key)}
+    return sorted(changed | {file for file in store.path(key).rglob("*.zip") if not _sound(file)})
+
+
+def _inode(file: Path) -> tuple[int, int]:
+    state = file.stat()
+    return state.st_dev, state.st_ino
 
 
 def prune() -> None:
     """Removes results that no output in this checkout refers to, and all unfinished state."""
     store = Store(layout.store())
-    wanted = set(_referred())
-    gone = [key for key in store.keys() if key not in wanted]
-    for key in gone:
-        store.remove(key)
-    shutil.rmtree(store.root / "work", ignore_errors=True)
+    with _unused(store):
+        wanted = set(_referred())
+        gone = [key for key in store.keys() if key not in wanted]
+        for key in gone:
+            store.remove(key)
+        shutil.rmtree(store.root / "work", ignore_errors=True)
     print(f"{len(gone)} results removed, {len(wanted)} kept")
+
+
+@contextmanager
+def _unused(store: Store) -> Iterator[None]:
+    try:
+        with store.unused():
+            yield
+    except TimeoutError as error:
+        raise InputError(f"{error}: nothing was removed; wait for it to end") from None
 
 
 def adopt(dataset: str) -> None:
     """Links outputs that DVC fetched (`dvc pull`, its run cache) into an empty store, so that they need not be computed again."""
     store = Store(layout.store())
+    with store.in_use(ADOPT_WAIT_SECONDS):
+        _adopt_outputs(store, dataset)
+
+
+def _adopt_outputs(store: Store, dataset: str) -> None:
     for stage in STAGES.values():
         folder = layout.stage(dataset, stage.name)
         if layout.manifest(folder).is_file():
@@ -78,7 +118,7 @@ def _adopt_items(store: Store, folder: Path, rows: pd.DataFrame) -> None:
 
 
 def _referred() -> Iterator[str]:
-    for path in [*layout.DATA.glob("*/*/manifest.csv"), *Path("reports").glob("*/manifest.csv")]:
+    for path in [*layout.DATA.glob("*/*/manifest.csv"), *layout.REPORTS.glob("*/manifest.csv")]:
         rows = manifest.read(path.parent)
         yield from rows["item_key"] if "item_key" in rows else rows["key"]
 
@@ -87,5 +127,5 @@ def _sound(file: Path) -> bool:
     try:
         with ZipFile(file) as archive:
             return archive.testzip() is None
-    except (BadZipFile, OSError):
+    except (BadZipFile, zlib.error, EOFError, OSError, RuntimeError, LookupError, ValueError, struct.error):  # as in arrays.py
         return False

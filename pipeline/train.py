@@ -17,7 +17,7 @@ from models.losses import total
 from models.vgg import VggFeatures
 from models.video_generator import VideoGenerator
 from pipeline import arrays, layout, palettes, params, preview, progress
-from pipeline.checkpoint import TrainingState, save_generator
+from pipeline.checkpoint import TrainingState, load_weights, save_generator
 from pipeline.errors import InputError
 from pipeline.index import read_index
 from pipeline.objective import Networks, discriminator_side, generate, generator_side, judge
@@ -170,5 +170,5 @@ def _vgg(p: params.Train) -> VggFeatures | None:
     import torchvision  # seconds; seldom needed
 
     network = torchvision.models.vgg19(weights=None)
-    network.load_state_dict(torch.load(p.vgg_weights, map_location="cpu", weights_only=True))
+    load_weights(network, Path(p.vgg_weights), "train.vgg_weights")
     return VggFeatures(network.features)

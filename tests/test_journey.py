@@ -14,7 +14,8 @@ from pathlib import Path
 import pytest
 
 from flows import environment
-from pipeline import layout
+from pipeline import layout, manifest
+from pipeline.store import Store
 from tests.conftest import REPOSITORY
 
 COPIED = ("pipeline", "models", "flows", "dvc.yaml", "params.yaml", ".dvcignore")
@@ -212,6 +213,49 @@ def test_a_misspelt_parameter_stops_a_stage_with_one_sentence(project):
     printed = project.run("dvc", "repro", "optical_flow@smoke", succeeds=False)
     assert "optical_flow.roundin is no parameter; did you mean rounding?" in printed
     assert "Traceback" not in printed
+
+
+READ = {
+    "segmentation": "clips/test-0000_000000/frames.zip",
+    "segmentation_scores": "clips/test-0000_000000/segmentation.zip",
+    "instances": "segmentation/test-0000_000000/segmentation.zip",
+    "optical_flow": "clips/train-0000_000000/frames.zip",
+    "dataset": "segmentation/train-0000_000000/segmentation.zip",
+    "train": "dataset/train.parquet",
+    "train_per_frame": "dataset/test.parquet",
+    "synthesize": "train/networks/generator.safetensors",
+    "synthesize_per_frame": "train_per_frame/networks/generator.json",
+    "evaluate": "segmentation_model/deeplabv3.safetensors",
+    "report": "evaluate/metrics.json",
+}
+
+
+def test_a_damaged_result_stops_every_stage_that_reads_it_in_one_sentence(project):
+    store = Store(project.root / ".store")
+    for stage, file in READ.items():
+        folder = project.root / ("reports/smoke" if stage == "report" else f"data/smoke/{stage}")
+        results = {store.path(key): store.path(key).with_name("aside-" + key) for key in manifest.keys(folder).values()}
+        for entry, aside in results.items():
+            entry.rename(aside)
+        path = project.root / "data/smoke" / file
+        whole = path.read_bytes()
+        third = len(whole) // 3
+        _replace(path, whole[:third] + bytes([whole[third] ^ 1]) + whole[third + 1 :])
+        printed = project.run("flows.stage", stage, "--dataset", "smoke", succeeds=False)
+        assert Path(file).name in printed, printed
+        assert re.search("damaged|is not as it was written|is no readable array file", printed), printed
+        assert "raceback" not in printed, printed
+        _replace(path, whole)
+        for entry, aside in results.items():
+            if not entry.exists():  # clips that were not concerned have been computed again
+                aside.rename(entry)
+        assert "0 computed" in project.run("flows.stage", stage, "--dataset", "smoke")
+
+
+def _replace(path: Path, content: bytes) -> None:
+    """As another file: this one's bytes are those of other projects here."""
+    path.unlink()
+    path.write_bytes(content)
 
 
 def _wait(condition, seconds: float) -> None:

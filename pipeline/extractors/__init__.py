@@ -3,16 +3,26 @@
 What a modality's back-ends are given and return stands in its folder's `__init__.py`.
 """
 
+import ast
 import importlib
-import inspect
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-from pipeline import params
+from pydantic import BaseModel, ConfigDict, ValidationError, create_model
+
+from pipeline import params, provenance
 from pipeline.errors import InputError
+from pipeline.params_file import sentence
 
 FOLDER = Path(__file__).parent
+
+GIVEN = {
+    "segmentation": ("clips", "model", "device"),
+    "instances": ("clips", "palette", "min_pixels"),
+    "optical_flow": ("clips", "device"),
+}
+"""What the stage of a modality hands to a `build`; its other parameters are options."""
 
 
 def module_of(section: params.Backend) -> str:
@@ -24,14 +34,50 @@ def module_of(section: params.Backend) -> str:
     return f"pipeline.extractors.{modality}.{section.backend}"
 
 
+def check(section: params.Backend) -> None:
+    """InputError for a back-end, library or option that is not there; reads the back-end's source without importing it."""
+    module, modality = module_of(section), params.section_name(type(section))
+    for name, version in provenance.library_versions([module]).items():
+        if version == provenance.NOT_INSTALLED:
+            raise InputError(
+                f"{modality}.backend {section.backend} needs {name}, which is not installed: install it, or choose another back-end"
+            )
+    options = _options(module, GIVEN[modality])
+    try:
+        options.model_validate(section.options)
+    except ValidationError as error:
+        raise InputError("; ".join(sentence(options, f"{modality}.options", problem) for problem in error.errors())) from None
+
+
 def load(section: params.Backend, **given: Any) -> Callable[..., Any]:
     """Builds the extractor with the section's options and what the stage itself gives."""
-    build = importlib.import_module(module_of(section)).build
-    names = list(inspect.signature(build).parameters)
-    for option in section.options:
-        if option not in names or option in given:
-            allowed = [name for name in names if name not in given]
-            where = f"{params.section_name(type(section))}.options.{option}"
-            raise InputError(f"{where} is no option of {section.backend}: there are {', '.join(allowed) or 'none'}")
-    extractor: Callable[..., Any] = build(**section.options, **{name: value for name, value in given.items() if name in names})
+    check(section)
+    module = module_of(section)
+    assert set(given) == set(GIVEN[params.section_name(type(section))]), given
+    wanted = [argument.arg for argument in _arguments(module)]
+    build = importlib.import_module(module).build
+    extractor: Callable[..., Any] = build(**section.options, **{name: value for name, value in given.items() if name in wanted})
     return extractor
+
+
+def _options(module: str, given: tuple[str, ...]) -> type[BaseModel]:
+    """The options of a back-end, with the types that its `build` writes."""
+    build, fields = _build(module), dict[str, Any]()
+    defaults = dict(zip([argument.arg for argument in build.args.args][::-1], build.args.defaults[::-1], strict=False))
+    for argument in _arguments(module):
+        if argument.arg not in given:
+            default = ast.literal_eval(defaults[argument.arg]) if argument.arg in defaults else ...
+            fields[argument.arg] = (ast.unparse(argument.annotation) if argument.annotation else "Any", default)
+    model = create_model("Options", __config__=ConfigDict(extra="forbid", strict=True, allow_inf_nan=False), **fields)
+    model.model_rebuild(_types_namespace={"Any": Any, "Literal": Literal})
+    return model
+
+
+def _arguments(module: str) -> list[ast.arg]:
+    build = _build(module)
+    return [*build.args.args, *build.args.kwonlyargs]
+
+
+def _build(module: str) -> ast.FunctionDef:
+    functions = [node for node in provenance.syntax_tree(module).body if isinstance(node, ast.FunctionDef)]
+    return next(function for function in functions if function.name == "build")

@@ -2,14 +2,13 @@
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 from jaxtyping import UInt8
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
-from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
 
+from pipeline import yaml_file
 from pipeline.errors import InputError
 
 VOID = 255
@@ -76,11 +75,14 @@ class Palette:
         return asdict(self)
 
 
+_Byte = Annotated[int, Field(ge=0, le=255)]
+
+
 class _ClassInFile(BaseModel):
     model_config = ConfigDict(extra="forbid")
     id: int = Field(ge=0, le=254)
     name: str
-    colour: tuple[int, int, int]
+    colour: tuple[_Byte, _Byte, _Byte]
     thing: bool = False
     foreground: bool = False
 
@@ -88,7 +90,7 @@ class _ClassInFile(BaseModel):
 class _PaletteInFile(BaseModel):
     model_config = ConfigDict(extra="forbid")
     classes: list[_ClassInFile] = Field(min_length=1)
-    void: list[int]
+    void: list[_Byte]
 
 
 def from_attributes(attributes: dict[str, Any]) -> Palette:
@@ -104,12 +106,13 @@ def load(name: str) -> Palette:
         built_in = ", ".join(sorted(p.stem for p in Path(__file__).parent.glob("*.yaml")))
         raise InputError(f"palette {name}: there is no such palette; built in are {built_in}, or give the path of a .yaml file")
     try:
-        found = _PaletteInFile.model_validate(YAML(typ="safe", pure=True).load(path.read_text()))
-    except YAMLError as error:
-        raise InputError(f"{path} is no YAML: {' '.join(str(error).split())}") from None
+        found = _PaletteInFile.model_validate(yaml_file.read(path))
     except ValidationError as error:
         first = error.errors()[0]
         raise InputError(f"{path}: {'.'.join(map(str, first['loc']))}: {first['msg']}") from None
+    ids = [c.id for c in found.classes] + found.void
+    if twice := [id_ for id_ in ids if ids.count(id_) > 1]:
+        raise InputError(f"{path}: id {twice[0]} stands there twice: each belongs to one class, or to void")
     return Palette(path.stem, tuple(Class(**c.model_dump()) for c in found.classes), tuple(found.void))
 
 

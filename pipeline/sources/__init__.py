@@ -16,8 +16,11 @@ import numpy as np
 from jaxtyping import Bool, Float32, UInt8, UInt16
 
 from pipeline import params
-from pipeline.errors import InputError
+from pipeline.errors import InputError, shown
 from pipeline.palettes import Palette
+
+MOST_BYTES = 200
+"""Of an item's name; a file's has at most 255, and its clips and pictures add to it."""
 
 
 @dataclass(frozen=True)
@@ -30,6 +33,8 @@ class Item:
     files: tuple[str, ...]
     """Below the source's path."""
     parameters: dict[str, Any]
+    problem: str = ""
+    """One sentence, where the file names alone tell that it cannot be opened: it fails by itself, and the others go on."""
 
 
 @dataclass(frozen=True)
@@ -62,6 +67,8 @@ def items_of(source: params.Source, files: list[str]) -> list[Item]:
 
 
 def open_item(item: Item, root: Path) -> Footage:
+    if item.problem:
+        raise InputError(item.problem)
     return importlib.import_module(f"pipeline.sources.{item.kind}").open_item(item, root)
 
 
@@ -70,4 +77,6 @@ def item_name(path: str) -> str:
     name = "".join(c if c.isalnum() or c in "-_." else "_" for c in path.replace("/", "-"))
     if not name.strip("._-"):
         raise InputError(f"{path!r}: no letter or digit in its name to call its clips by")
+    if len(name.encode()) > MOST_BYTES:
+        raise InputError(f"{shown(path)}: its name is too long to call its clips by: at most {MOST_BYTES} bytes")
     return name.lstrip(".-")

@@ -1,9 +1,9 @@
 """Folders of images, one folder a sequence, with label images of some or all frames."""
 
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
 from pathlib import Path, PurePosixPath
+from typing import TypeVar
 
 import numpy as np
 from PIL import Image
@@ -12,15 +12,22 @@ from pipeline import palettes, params
 from pipeline.errors import InputError
 from pipeline.sources import Footage, Item, SourceFrame, item_name
 
+T = TypeVar("T")
+
 IMAGES = (".png", ".jpg", ".jpeg", ".ppm", ".bmp", ".tif", ".tiff", ".webp")
 
 
 def items(source: params.Frames, files: list[str]) -> list[Item]:
     """One item for each folder of images; label images are matched by folder and file name without its ending."""
+    if source.labels is not None and source.palette is None:
+        raise InputError("source.labels is given without source.palette: name the palette of the label ids")
     images = _by_folder(files, source.frames)
     labels = _by_folder(files, source.labels) if source.labels is not None else {}
-    _check_sequences(source, images, labels)
-    return [_item(source, folder, images[folder], labels.get(folder, {})) for folder in sorted(images)]
+    for folder in source.test_sequences:
+        if folder not in images:
+            there = ", ".join(sorted(images)[:10])
+            raise InputError(f"source.test_sequences: there is no folder {folder} in {source.frames}; there are {there}")
+    return [_item(source, folder, images.get(folder, []), labels.get(folder, [])) for folder in sorted({**images, **labels})]
 
 
 def open_item(item: Item, root: Path) -> Footage:
@@ -34,66 +41,61 @@ def open_item(item: Item, root: Path) -> Footage:
     )
 
 
-def _item(source: params.Frames, folder: str, images: dict[str, str], labels: dict[str, str]) -> Item:
-    _check_labels(source, folder, images, labels)
+def _item(source: params.Frames, folder: str, images: list[str], labels: list[str]) -> Item:
     name = item_name(folder if folder != "." else PurePosixPath(source.frames).name or Path(source.path).name)
-    test_from = 0 if folder in source.test_sequences else len(images) - source.test_frames
-    if test_from < 0:
-        raise InputError(f"{name}: has {len(images)} frames, source.test_frames asks for {source.test_frames}")
-    order = sorted(images, key=_by_number)
+    if problem := _problem(source, folder, images, labels):
+        return Item(name, source.kind, (*images, *labels), {}, problem)
+    order, stems = sorted(images, key=_by_number), sorted(map(_stem, labels))
+    numbers = {_stem(image): number for number, image in enumerate(order)}
     parameters = {
         "num_frames": len(images),
-        "test_from": test_from,
+        "test_from": 0 if folder in source.test_sequences else len(images) - source.test_frames,
         "frames_per_second": f"{source.frames_per_second}/1",
         "palette": palettes.load(source.palette).as_attributes() if source.palette else None,
-        "label_of": [order.index(stem) for stem in sorted(labels)],
+        "label_of": [numbers[stem] for stem in stems],
     }
-    files = [images[stem] for stem in order] + [labels[stem] for stem in sorted(labels)]
-    return Item(name, source.kind, tuple(files), parameters)
+    return Item(name, source.kind, (*order, *sorted(labels, key=_stem)), parameters)
 
 
-def _by_number(stem: str) -> list[tuple[int, str]]:
+def _stem(file: str) -> str:
+    return PurePosixPath(file).stem
+
+
+def _by_number(file: str) -> list[tuple[int, str]]:
     """Frame 2 comes before frame 10, with or without leading zeros."""
-    return [(int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"(\d+)", stem)]
+    return [(int(part), "") if part.isdecimal() else (-1, part) for part in re.split(r"(\d+)", _stem(file))]
 
 
-def _by_folder(files: list[str], below: str) -> dict[str, dict[str, str]]:
-    """Folder (relative to `below`) -> file name without ending -> path."""
-    folders: dict[str, dict[str, str]] = {}
+def _by_folder(files: list[str], below: str) -> dict[str, list[str]]:
+    """Folder (relative to `below`) -> paths of its images."""
+    folders: dict[str, list[str]] = {}
     for file in files:
         path = PurePosixPath(file)
         if path.suffix.lower() in IMAGES and path.is_relative_to(below):
-            stems = folders.setdefault(path.parent.relative_to(below).as_posix(), {})
-            if path.stem in stems:
-                raise InputError(f"{file} and {stems[path.stem]}: two images of one frame; keep one")
-            stems[path.stem] = file
+            folders.setdefault(path.parent.relative_to(below).as_posix(), []).append(file)
     return folders
 
 
-def _check_sequences(source: params.Frames, images: dict[str, dict[str, str]], labels: dict[str, dict[str, str]]) -> None:
-    if source.labels is not None and source.palette is None:
-        raise InputError("source.labels is given without source.palette: name the palette of the label ids")
-    for folder in source.test_sequences:
-        if folder not in images:
-            raise InputError(
-                f"source.test_sequences: there is no folder {folder} in {source.frames}; there are {', '.join(sorted(images)[:10])}"
-            )
-    for folder in sorted(set(labels) - set(images)):
-        raise InputError(f"{source.labels}/{folder}: has labels but {source.frames}/{folder} has no frames")
-
-
-def _check_labels(source: params.Frames, folder: str, images: dict[str, str], labels: dict[str, str]) -> None:
-    orphans = sorted(set(labels) - set(images))
-    if orphans:
-        raise InputError(
-            f"{labels[orphans[0]]}: a label image without its frame ({len(images)} frames, {len(labels)} label images in {folder})"
-        )
-    bare = sorted(set(images) - set(labels))
-    if source.labels is not None and source.labels_cover == "all" and bare:
-        raise InputError(
-            f"{images[bare[0]]}: a frame without its label image ({len(images)} frames, {len(labels)} label images in {folder}); "
-            "source.labels_cover: some allows it"
-        )
+def _problem(source: params.Frames, folder: str, images: list[str], labels: list[str]) -> str:
+    """Why the frames and labels of one sequence do not fit together; empty where they do."""
+    for group in (images, labels):
+        known: dict[str, str] = {}
+        for file in group:
+            if (first := known.setdefault(_stem(file), file)) != file:
+                return f"{first} and {file}: two images of one frame; keep one"
+    if not images:
+        return f"{source.labels}/{folder}: has labels but {source.frames}/{folder} has no frames"
+    counts = f"({len(images)} frames, {len(labels)} label images in {folder})"
+    frames_of, labels_of = set(map(_stem, images)), set(map(_stem, labels))
+    for label in labels:
+        if _stem(label) not in frames_of:
+            return f"{label}: a label image without its frame {counts}"
+    for image in images:
+        if source.labels is not None and source.labels_cover == "all" and _stem(image) not in labels_of:
+            return f"{image}: a frame without its label image {counts}; source.labels_cover: some allows it"
+    if folder not in source.test_sequences and len(images) < source.test_frames:
+        return f"has {len(images)} frames, source.test_frames asks for {source.test_frames}"
+    return ""
 
 
 def _frames(item: Item, root: Path) -> Iterator[SourceFrame]:
@@ -111,29 +113,27 @@ def _frames(item: Item, root: Path) -> Iterator[SourceFrame]:
 
 
 def _read_rgb(path: Path) -> np.ndarray:
-    with _opened(path) as image:
-        return np.asarray(image.convert("RGB"))
+    return _read(path, lambda image: np.asarray(image.convert("RGB")))
 
 
 def _read_ids(path: Path, frame_shape: tuple[int, ...]) -> np.ndarray:
     """Grey values, or the indices of an image with a colour table."""
-    with _opened(path) as image:
-        if image.mode not in ("L", "P"):
-            raise InputError(f"{path}: a label image has one channel of 8 bits (ids), this one has mode {image.mode}")
-        ids = np.asarray(image)
+    mode, ids = _read(path, lambda image: (image.mode, np.asarray(image)))
+    if mode not in ("L", "P"):
+        raise InputError(f"{path}: a label image has one channel of 8 bits (ids), this one has mode {mode}")
     if ids.shape != frame_shape[:2]:
         raise InputError(f"{path}: is {_size(ids.shape)}, its frame {_size(frame_shape)}")
     return ids
 
 
-@contextmanager
-def _opened(path: Path) -> Iterator[Image.Image]:
+def _read(path: Path, take: Callable[[Image.Image], T]) -> T:
+    """Takes something from an image; whatever its many decoders raise about damaged ones becomes one sentence."""
     try:
         with Image.open(path) as image:
             image.load()
-            yield image
-    except (OSError, SyntaxError, Image.DecompressionBombError) as error:
-        raise InputError(f"{path}: is no readable image ({error})") from None
+            return take(image)
+    except Exception as error:
+        raise InputError(f"{path}: is no readable image ({' '.join(str(error).split())[:200] or type(error).__name__})") from None
 
 
 def _size(shape: tuple[int, ...]) -> str:

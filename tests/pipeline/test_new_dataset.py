@@ -49,3 +49,24 @@ def test_what_cannot_be_added_is_refused_and_the_file_is_left_as_it_was(here, na
 def test_a_folder_that_is_not_there_is_refused(here):
     with pytest.raises(InputError, match="there is no such folder"):
         new_dataset.run("mine", here / "nowhere", like="videos")
+
+
+def test_an_empty_list_of_data_sets_can_be_added_to(here):
+    text = layout.PARAMS.read_text()
+    before, after = text.split("\ndatasets:\n")[0], text.split("\ncatalog:\n")[1]
+    layout.PARAMS.write_text(f"{before}\ndatasets: null\ncatalog:\n{after}")
+    new_dataset.run("mine", here / "raw", like="frames")
+    assert load(layout.PARAMS).datasets() == ["mine"]
+
+
+def test_a_file_that_cannot_be_written_is_left_as_it_was(here, monkeypatch):
+    before = layout.PARAMS.read_text()
+    monkeypatch.setattr("pathlib.Path.replace", _no_space)
+    with pytest.raises(OSError, match="No space left"):
+        new_dataset.run("mine", here / "raw", like="videos")
+    assert layout.PARAMS.read_text() == before
+    assert sorted(path.name for path in here.iterdir()) == ["params.yaml", "raw"]
+
+
+def _no_space(*_):
+    raise OSError(28, "No space left on device")

@@ -25,6 +25,10 @@ def test_void_ids_are_stored_as_255_and_painted_black():
         ("classes: [", "is no YAML"),
         ("classes: []\nvoid: []", "classes: List should have at least 1 item"),
         ("classes: [{id: 300, name: a, colour: [0, 0, 0]}]\nvoid: []", "less than or equal to 254"),
+        ("classes: [{id: 3, name: a, colour: [0, 0, 256]}]\nvoid: []", "classes.0.colour.2: Input should be less than or equal to 255"),
+        ("classes: [{id: 3, name: a, colour: [0, 0, 0]}]\nvoid: [-1]", "void.0: Input should be greater than or equal to 0"),
+        ("classes: [{id: 3, name: a, colour: [0, 0, 0]}]\nvoid: [3]", "id 3 stands there twice"),
+        ("classes: !!int x\nvoid: []", "is no YAML"),
     ],
 )
 def test_a_wrong_palette_file_is_refused_in_one_sentence(tmp_path, text, sentence):

@@ -52,6 +52,18 @@ def test_a_data_set_overrides_single_keys_at_any_depth():
         ("name: random, weights: null", "name: random, weights: r3d.pth", "random takes no weights"),
         ("name: random,", "name: i3d,", "evaluate.video_network.name is 'i3d': input should be 'random', 'mc3_18'"),
         ("machine:\n", "machine: [\n", "params.yaml is no YAML"),
+        ("  steps: 220", "  steps: true", "train.steps is True: input should be a valid integer"),
+        ("  steps: 220", '  steps: "220"', "train.steps is '220': input should be a valid integer"),
+        ("  steps: 220", "  steps: -1", "train.steps is -1: input should be greater than 0"),
+        ("  steps: 220", "  steps: 10000000000", "train.steps is 10000000000: input should be less than or equal to 1000000000"),
+        ("  learning_rate: 0.001", "  learning_rate: .nan", "train.learning_rate is nan: input should be a finite number"),
+        ("  learning_rate: 0.001", "  learning_rate: .inf", "train.learning_rate is inf: input should be a finite number"),
+        ("    warping: true", "    warping: 1", "train.generator.warping is 1: input should be a valid boolean"),
+        ("[1.0, 1.5]", "[1.5, 1.0]", "segmentation_model.scale_range is [1.5, 1.0]: the smaller one comes first"),
+        ("kind: sample_street", "kind: [a]", "source.kind is ['a']; there are sample_street, frames"),
+        ("  smoke:\n", "  a b:\n", "datasets.a b: a data set's name is text of letters, digits, - and _ only"),
+        ("\ndatasets:\n", "\ndatasets: [a]\nclips2:\n", "clips2 is no section"),
+        ("\ncatalog:\n", "\ncatalog: 3\nclips:\n", 'found duplicate key "clips"'),
     ],
 )
 def test_what_is_wrong_is_named_in_one_sentence(old, new, sentence):
@@ -59,6 +71,25 @@ def test_what_is_wrong_is_named_in_one_sentence(old, new, sentence):
         check(changed(old, new), PATH)
     assert sentence in str(refused.value)
     assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize("groups", ["datasets: [a]", "datasets: 3", "datasets: true", "datasets: text", "datasets: {}\ncatalog: [a]"])
+def test_what_holds_no_data_sets_is_refused(groups):
+    with pytest.raises(InputError, match="must hold data sets by their names, found"):
+        check(f"{TEXT.split('datasets:')[0]}\n{groups}\n", PATH)
+
+
+def test_no_data_sets_at_all_are_allowed():
+    assert check(f"{TEXT.split('datasets:')[0]}\ndatasets: null\n", PATH).datasets() == []
+
+
+def test_a_mistake_in_one_entry_is_of_no_matter_to_another(tmp_path):
+    path = tmp_path / "params.yaml"
+    path.write_text(changed("    clips: {frames: 16}", "    clips: {frams: 16}"))
+    all_params = load(path)
+    all_params.require("smoke")
+    with pytest.raises(InputError, match=r"datasets\.sample-street\.clips\.frams is no parameter; did you mean frames\?"):
+        all_params.require("sample-street")
 
 
 def test_another_back_end_takes_none_of_the_sections_options():

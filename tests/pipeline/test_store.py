@@ -1,3 +1,4 @@
+import hashlib
 import multiprocessing
 import os
 import signal
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.errors import InputError
 from pipeline.store import Store, key_of
 
 
@@ -59,6 +61,7 @@ def test_the_loser_of_a_race_keeps_the_winners_entry(tmp_path):
 WRITER = """
 import sys, time
 from pathlib import Path
+from pipeline.errors import InputError
 from pipeline.store import Store
 store = Store(Path(sys.argv[1]))
 for n in range(1000):
@@ -79,7 +82,7 @@ def test_a_kill_at_any_moment_leaves_only_whole_entries(tmp_path):
     keys = list(store.keys())
     assert keys
     for key in keys:
-        assert sorted(os.listdir(store.path(key))) == ["a", "b"]
+        assert sorted(os.listdir(store.path(key))) == [".sha256", "a", "b"]
         assert (store.path(key) / "b").stat().st_size == 1000
 
 
@@ -101,3 +104,35 @@ def test_a_lock_is_refused_in_one_sentence_and_freed_by_a_kill(tmp_path):
     holder.join()
     with Store(tmp_path).only_one("output", 1.0):
         pass
+
+
+def test_check_sums_are_written_with_an_entry_and_not_linked(tmp_path):
+    store = Store(tmp_path / "store")
+    with store.writing("ab12") as folder:
+        (folder / "deep").mkdir()
+        (folder / "deep" / "x.txt").write_text("done")
+    assert store.check_sums("ab12") == {"deep/x.txt": hashlib.sha256(b"done").hexdigest()}
+    assert subprocess.run(["sha256sum", "-c", "--quiet", ".sha256"], cwd=store.path("ab12")).returncode == 0
+    store.link("ab12", tmp_path / "out")
+    assert [path.name for path in (tmp_path / "out").rglob("*")] == ["deep", "x.txt"]
+
+
+def test_an_entry_that_is_gone_cannot_be_linked(tmp_path):
+    with pytest.raises(InputError, match="ab12: was removed from the store while it was needed"):
+        Store(tmp_path).link("ab12", tmp_path / "out")
+
+
+def test_nothing_can_be_removed_while_a_run_uses_the_store_and_runs_do_not_hinder_each_other(tmp_path):
+    store = Store(tmp_path)
+    with store.in_use(0.0), store.in_use(0.0), pytest.raises(TimeoutError, match="is used by a run"), store.unused():
+        pass
+    with store.unused(), pytest.raises(TimeoutError, match="is being cleared"), store.in_use(0.0):
+        pass
+
+
+def test_a_store_that_cannot_be_written_is_refused_in_one_sentence(tmp_path):
+    (tmp_path / "file").touch()
+    for root, reason in ((tmp_path / "file", "Not a directory"), (Path("/proc/nowhere"), "No such file or directory")):
+        sentence = rf"locks/\w+ cannot be written \({reason}\): the store must be a folder"
+        with pytest.raises(InputError, match=sentence), Store(root).in_use(0.0):
+            pass

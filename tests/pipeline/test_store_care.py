@@ -1,8 +1,11 @@
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
 
 from pipeline import arrays, layout, manifest, store_care
+from pipeline.errors import InputError
 from pipeline.store import Store
 
 
@@ -59,3 +62,61 @@ def test_clips_are_adopted_under_their_items_key(store):
     store_care.adopt("mine")
     assert (store.path("aa01") / "a_000000" / "frames.zip").samefile(folder / "a_000000" / "frames.zip")
     assert pd.read_csv(layout.clips_table(store.path("aa01"))).columns.tolist() == ["clip", "split"]
+
+
+def test_a_flipped_bit_in_any_file_of_an_entry_is_found(store, capsys):
+    for key, damaged in {
+        "aa01": "scores.json",
+        "bb02": "deep/table.csv",
+        "cc03": "segmentation.zip",
+        "dd04": ".sha256",
+        "ee05": None,
+    }.items():
+        with store.writing(key) as folder:
+            (folder / "deep").mkdir()
+            (folder / "scores.json").write_text("{}")
+            (folder / "deep" / "table.csv").write_text("a,b")
+            with arrays.writing(layout.arrays(folder, "segmentation"), {}) as writer:
+                writer.append("label", np.zeros((4, 4), np.uint8))
+        if damaged:
+            flip(store.path(key) / damaged, 1)
+    store_care.verify()
+    assert list(store.keys()) == ["ee05"]
+    assert "bb02: table.csv\n" in capsys.readouterr().out
+
+
+def flip(file: Path, position: int) -> None:
+    """A bit, as a disk would: the file stays the same file."""
+    file.chmod(0o644)
+    with file.open("r+b") as stream:
+        stream.seek(position)
+        byte = stream.read(1)[0]
+        stream.seek(position)
+        stream.write(bytes([byte ^ 1]))
+
+
+def test_every_name_of_a_damaged_file_is_removed_so_that_it_is_made_again(store):
+    finish(store, "aa01", link_to="clip")
+    output = layout.stage("mine", "segmentation") / "clip" / "segmentation.zip"
+    cached = layout.DVC_CACHE / "files" / "md5" / "ab" / "cdef"
+    cached.parent.mkdir(parents=True)
+    cached.hardlink_to(output)
+    flip(output, 60)
+    store_care.verify()
+    assert not output.exists()
+    assert not cached.exists()
+
+
+def test_an_entry_from_before_there_were_check_sums_stays(store):
+    finish(store, "aa01")
+    (store.path("aa01") / ".sha256").unlink()
+    store_care.verify()
+    assert list(store.keys()) == ["aa01"]
+
+
+@pytest.mark.parametrize("remove", [store_care.prune, store_care.verify])
+def test_nothing_is_removed_beside_a_run(store, remove):
+    finish(store, "aa01")
+    with store.in_use(0.0), pytest.raises(InputError, match="is used by a run: nothing was removed; wait for it to end"):
+        remove()
+    assert list(store.keys()) == ["aa01"]

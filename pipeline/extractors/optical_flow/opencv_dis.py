@@ -1,10 +1,11 @@
 """OpenCV's dense inverse search: no weights, CPU only."""
 
+from typing import Literal
+
 import cv2
 import numpy as np
 from jaxtyping import Float32, UInt8
 
-from pipeline.errors import InputError
 from pipeline.extractors.optical_flow import Measure
 
 PRESETS = {
@@ -14,9 +15,7 @@ PRESETS = {
 }
 
 
-def build(preset: str) -> Measure:
-    if preset not in PRESETS:
-        raise InputError(f"optical_flow.options.preset is {preset!r}: there are {', '.join(PRESETS)}")
+def build(preset: Literal["ultrafast", "fast", "medium"]) -> Measure:
     dis = cv2.DISOpticalFlow.create(PRESETS[preset])
 
     def measure(source: UInt8[np.ndarray, "b h w 3"], target: UInt8[np.ndarray, "b h w 3"]) -> Float32[np.ndarray, "b h w 2"]:

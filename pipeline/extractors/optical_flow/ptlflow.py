@@ -11,6 +11,7 @@ from jaxtyping import Float32, UInt8
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from pipeline.checkpoint import read_weights
 from pipeline.errors import InputError
 from pipeline.extractors.optical_flow import Measure
 
@@ -18,7 +19,7 @@ SMALLEST_SIDE = 128
 """Correlation pyramids (RAFT: 1/8, then halved three times) need two pixels at their top."""
 
 
-def build(model: str, device: str, weights: str | None = None) -> Measure:
+def build(model: str, device: str, weights: str) -> Measure:
     network, stride = _loaded(model, weights, device)
 
     @torch.inference_mode()
@@ -40,10 +41,8 @@ def _padded(images: Tensor, stride: int) -> Tensor:
 
 
 @lru_cache(maxsize=1)
-def _loaded(model: str, weights: str | None, device: str) -> tuple[nn.Module, int]:
+def _loaded(model: str, weights: str, device: str) -> tuple[nn.Module, int]:
     """Once in each worker, with its output stride."""
-    if weights is None:
-        raise InputError(f"optical_flow.options.weights: {model} needs the path of its weights; with random ones it measures nothing")
     if not Path(weights).is_file():
         raise InputError(f"optical_flow.options.weights: {weights} is no file")
     import ptlflow  # takes seconds
@@ -54,13 +53,13 @@ def _loaded(model: str, weights: str | None, device: str) -> tuple[nn.Module, in
     network = ptlflow.get_model(model)
     try:
         network.load_state_dict(_state(weights))
-    except RuntimeError as error:
-        first = str(error).splitlines()[1].strip()[:200]
+    except (RuntimeError, AttributeError, TypeError) as error:
+        first = " ".join(str(error).split())[:200]
         raise InputError(f"optical_flow.options.weights: {weights} does not fit {model} ({first})") from None
     return network.to(device).eval().requires_grad_(False), network.output_stride
 
 
 def _state(weights: str) -> dict[str, Any]:
     """A plain state dict or one of Lightning's; `module.` is what DataParallel put before each name."""
-    saved = torch.load(weights, map_location="cpu", weights_only=True)
+    saved = read_weights(Path(weights), "optical_flow.options.weights")
     return {name.removeprefix("module."): weight for name, weight in saved.get("state_dict", saved).items()}

@@ -5,7 +5,8 @@ from PIL import Image
 
 from pipeline import params
 from pipeline.errors import InputError
-from pipeline.sources.frames import items, open_item
+from pipeline.sources import open_item
+from pipeline.sources.frames import items
 
 
 def source(**changes: object) -> params.Frames:
@@ -117,4 +118,21 @@ def test_a_colour_image_as_label_is_refused(tmp_path):
 
 def test_more_test_frames_than_frames_are_refused(tmp_path):
     write_images(tmp_path, "images", 2)
-    refused(tmp_path, "images: has 2 frames, source.test_frames asks for 5", test_frames=5, labels=None)
+    refused(tmp_path, "has 2 frames, source.test_frames asks for 5", test_frames=5, labels=None)
+
+
+def test_a_sequence_that_does_not_fit_together_fails_alone(tmp_path):
+    for name, labels in {"a": 3, "b": 2, "c": 3, "d": 0, "e": 3}.items():
+        write_images(tmp_path, f"images/{name}", 3)
+        write_images(tmp_path, f"labels/{name}", labels, mode="L")
+    (tmp_path / "images/c/000.bmp").write_bytes((tmp_path / "images/c/000.png").read_bytes())
+    write_images(tmp_path, "labels/f", 1, mode="L")
+    problems = {item.name: item.problem for item in items(source(test_frames=2), listed(tmp_path))}
+    assert problems == {
+        "a": "",
+        "b": "images/b/002.png: a frame without its label image (3 frames, 2 label images in b); source.labels_cover: some allows it",
+        "c": "images/c/000.bmp and images/c/000.png: two images of one frame; keep one",
+        "d": "images/d/000.png: a frame without its label image (3 frames, 0 label images in d); source.labels_cover: some allows it",
+        "e": "",
+        "f": "labels/f: has labels but images/f has no frames",
+    }

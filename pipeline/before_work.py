@@ -1,0 +1,152 @@
+"""What params.yaml says and a later stage could not do is refused before any work: single values may be right and not fit together.
+
+Only what a stage still ahead uses is looked at: what is upstream of the one that starts has been done, its weights may be gone by now.
+"""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from pipeline import extractors, params
+from pipeline.errors import InputError
+from pipeline.journey import STAGES, Stage
+from pipeline.params_file import Params
+
+ALL_TRUTH = ("sample_street",)
+"""Sources that know instances and optical flow, too."""
+
+
+def check(stage: Stage, dataset: str, all_params: Params) -> None:
+    """InputError, naming the parameter, where this stage or one ahead is bound to fail."""
+    done = upstream(stage)
+    ahead = {cls for other in STAGES.values() if other.name not in done for cls in other.sections().values()}
+    _Entry(dataset, all_params).check(ahead)
+
+
+def upstream(stage: Stage) -> set[str]:
+    """The stages whose results this one builds on."""
+    found: set[str] = set()
+    todo = stage.reads()
+    while todo:
+        name = todo.pop()
+        if name not in found:
+            found.add(name)
+            todo += STAGES[name].reads()
+    return found
+
+
+class _Entry:
+    """One data set with its sections merged."""
+
+    def __init__(self, dataset: str, all_params: Params) -> None:
+        self.dataset, self.where, self._all_params = dataset, all_params.where(dataset), all_params
+        self.source = all_params.source(dataset)
+        self.sections = {cls: all_params.section(cls, dataset) for cls in params.SECTIONS.values()}
+
+    def check(self, ahead: set[type[params.Section]]) -> None:
+        checks: dict[type[params.Section], Callable[[Any], None]] = {
+            params.Segmentation: self._check_labels,
+            params.Instances: self._check_instances,
+            params.OpticalFlow: self._check_optical_flow,
+            params.Train: self._check_training,
+            params.Evaluate: self._check_evaluation,
+        }
+        for cls, section in self.sections.items():
+            if cls in ahead:
+                self._check_weights(params.section_name(cls), section.model_dump())
+                if isinstance(section, params.Backend):
+                    self._check_backend(section)
+                if cls in checks:
+                    checks[cls](section)
+
+    def _check_backend(self, section: params.Backend) -> None:
+        try:
+            extractors.check(section)
+        except InputError as error:
+            raise InputError(f"{self.where}.{error}") from None
+
+    def _check_weights(self, name: str, values: dict[str, Any]) -> None:
+        for key, path in _weights(name, values):
+            if not Path(path).is_file():
+                raise InputError(f"{self.where}.{key}: {path} is no file: give the path of the weights{_or_null(key)}")
+
+    def _check_labels(self, p: params.Segmentation) -> None:
+        has_labels = isinstance(self.source, params.SampleStreet) or getattr(self.source, "labels", None) is not None
+        if p.backend == "given":
+            if not has_labels:
+                raise InputError(f"{self.where}.segmentation.backend is given, but its source has no labels")
+            return
+        model_of = self._all_params.section(params.Segmentation, p.weights_from).weights_from
+        if model_of != p.weights_from:
+            raise InputError(
+                f"{self.where}.segmentation.weights_from is {p.weights_from}, which has no model of its own: "
+                f"its own segmentation.weights_from is {model_of}; name a data set that names itself"
+            )
+        model = self.sections[params.SegmentationModel]
+        assert isinstance(model, params.SegmentationModel)
+        if p.weights_from == self.dataset and model.weights is None and not has_labels:
+            raise InputError(
+                f"{self.where}.segmentation.weights_from is the data set itself, but its source has no labels to learn from: "
+                "name a data set that has some, or give segmentation_model.weights"
+            )
+
+    def _check_instances(self, p: params.Instances) -> None:
+        if p.backend == "given" and self.source.kind not in ALL_TRUTH:
+            raise InputError(f"{self.where}.instances.backend is given, but its source has no instances")
+
+    def _check_optical_flow(self, p: params.OpticalFlow) -> None:
+        if 1 not in p.strides:
+            raise InputError(f"{self.where}.optical_flow.strides is {p.strides}: 1 must be one of them, for instances and training")
+        if p.backend == "given":
+            known = self.source.strides if isinstance(self.source, params.SampleStreet) else []
+            if missing := sorted(set(p.strides) - set(known)):
+                raise InputError(
+                    f"{self.where}.optical_flow.strides asks for {missing[0]}: backend is given, and its source has true flow of "
+                    f"{', '.join(map(str, known)) or 'no stride'}"
+                )
+
+    def _check_evaluation(self, p: params.Evaluate) -> None:
+        strides = self._optical_flow().strides
+        if p.stride not in strides:
+            raise InputError(f"{self.where}.evaluate.stride is {p.stride}: optical_flow.strides has {', '.join(map(str, strides))}")
+
+    def _check_training(self, p: params.Train) -> None:
+        clips = self.sections[params.Clips]
+        assert isinstance(clips, params.Clips)
+        needed = p.window_frames + p.generator.past_frames
+        if needed > clips.frames:
+            raise InputError(
+                f"{self.where}.train.window_frames {p.window_frames} and generator.past_frames {p.generator.past_frames} need clips of "
+                f"{needed} frames: clips.frames is {clips.frames}"
+            )
+        if p.weights.perceptual and p.vgg_weights is None:
+            raise InputError(f"{self.where}.train.weights.perceptual is {p.weights.perceptual}, but train.vgg_weights names no file")
+        smallest, largest = sorted((clips.height, clips.width))
+        narrowest = 2 ** (p.generator.downsamplings + p.generator.scales - 1)
+        if smallest <= narrowest:
+            raise InputError(
+                f"{self.where}.train.generator: {p.generator.downsamplings} downsamplings and {p.generator.scales} scales need frames of "
+                f"more than {narrowest} pixels a side: clips are {clips.width}x{clips.height}"
+            )
+        for name in ("image_discriminator", "video_discriminator"):
+            scales = getattr(p, name).scales
+            if largest <= 2 ** (scales - 1):
+                raise InputError(f"{self.where}.train.{name}.scales is {scales}: too many for {clips.width}x{clips.height} pixels")
+
+    def _optical_flow(self) -> params.OpticalFlow:
+        section = self.sections[params.OpticalFlow]
+        assert isinstance(section, params.OpticalFlow)
+        return section
+
+
+def _weights(name: str, values: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """Where a path of weights stands, and the path: under a name that ends in `weights`, at any depth."""
+    for key, value in values.items():
+        if isinstance(value, dict):
+            yield from _weights(f"{name}.{key}", value)
+        elif key.endswith("weights") and isinstance(value, str):
+            yield f"{name}.{key}", value
+
+
+def _or_null(key: str) -> str:
+    return "" if ".options." in key else ", or null"

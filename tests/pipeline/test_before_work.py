@@ -1,0 +1,137 @@
+from pathlib import Path
+
+import pytest
+
+from pipeline import before_work
+from pipeline.errors import InputError
+from pipeline.journey import STAGES
+from pipeline.params_file import check, load
+from tests.conftest import REPOSITORY
+
+TEXT = (REPOSITORY / "params.yaml").read_text()
+PATH = Path("params.yaml")
+CLIPS = STAGES["clips"]
+
+
+def changed(old: str, new: str, text: str = TEXT) -> str:
+    assert old in text, old
+    return text.replace(old, new, 1)
+
+
+def smoke(old: str, new: str) -> str:
+    """The project's file with a change in this data set's entry."""
+    before, entry = TEXT.split("\n  smoke:\n")
+    return f"{before}\n  smoke:\n{changed(old, new, entry)}"
+
+
+def added(like: str, old: str = "", new: str = "") -> str:
+    """The project's file with an entry of its catalog, with a change, as the data set `mine`."""
+    entry = TEXT.split(f"\n  {like}:\n")[1].split("\n\n")[0].replace(f"weights_from: {like}", "weights_from: mine")
+    return changed("\ndatasets:\n", f"\ndatasets:\n  mine:\n{changed(old, new, entry)}\n\n")
+
+
+def test_the_projects_own_data_sets_can_be_worked_on():
+    all_params = load(REPOSITORY / "params.yaml")
+    for dataset in all_params.datasets():
+        for stage in STAGES.values():
+            before_work.check(stage, dataset, all_params)
+
+
+@pytest.mark.parametrize(
+    ("text", "dataset", "sentence"),
+    [
+        (
+            changed("backend: opencv_dis", "backend: opencv"),
+            "smoke",
+            "optical_flow.backend is 'opencv': there are given, opencv_dis, ptlflow",
+        ),
+        (
+            smoke("    instances: {", "    instances: {backend: compnents, "),
+            "smoke",
+            "instances.backend is 'compnents': there are components",
+        ),
+        (changed("{preset: medium}", "{preset: slow}"), "smoke", "optical_flow.options.preset is 'slow': input should be 'ultrafast', "),
+        (changed("{preset: medium}", "{preset: [a]}"), "smoke", "optical_flow.options.preset is ['a']: input should be 'ultrafast', "),
+        (changed("{preset: medium}", "{preset: fast, set: 1}"), "smoke", "optical_flow.options.set is no parameter; did you mean preset?"),
+        (changed("{preset: medium}", "{}"), "smoke", "optical_flow.options.preset is missing"),
+        (
+            smoke("optical_flow: {}", "optical_flow: {backend: ptlflow, options: {model: raft, weights: none.pth}}"),
+            "smoke",
+            "optical_flow.options.weights: none.pth is no file: give the path of the weights",
+        ),
+        (
+            smoke("{label_every: 4, ", "{weights: none.safetensors, label_every: 4, "),
+            "smoke",
+            "segmentation_model.weights: none.safetensors is no file: give the path of the weights, or null",
+        ),
+        (smoke("    train:\n", "    train:\n      vgg_weights: a.pth\n"), "smoke", "train.vgg_weights: a.pth is no file"),
+        (changed("perceptual: 0.0", "perceptual: 10.0"), "smoke", "perceptual is 10.0, but train.vgg_weights names no file"),
+        (smoke("optical_flow: {}", "optical_flow: {strides: [3]}"), "smoke", "optical_flow.strides is [3]: 1 must be one of them"),
+        (
+            smoke("optical_flow: {}", "optical_flow: {backend: given, strides: [1, 9]}"),
+            "smoke",
+            "optical_flow.strides asks for 9: backend is given, and its source has true flow of 1, 3",
+        ),
+        (smoke("evaluate: {}", "evaluate: {stride: 9}"), "smoke", "evaluate.stride is 9: optical_flow.strides has 1, 3"),
+        (
+            smoke("window_frames: 4", "window_frames: 7"),
+            "smoke",
+            "train.window_frames 7 and generator.past_frames 2 need clips of 9 frames: clips.frames is 8",
+        ),
+        (
+            smoke("downsamplings: 2", "downsamplings: 5"),
+            "smoke",
+            "train.generator: 5 downsamplings and 1 scales need frames of more than 32 pixels a side: clips are 64x32",
+        ),
+        (
+            smoke("image_discriminator: {", "image_discriminator: {scales: 9, "),
+            "smoke",
+            "train.image_discriminator.scales is 9: too many for 64x32 pixels",
+        ),
+        (
+            smoke("{weights_from: smoke}", "{weights_from: sample-street}").replace(
+                "weights_from: sample-street}   #", "weights_from: smoke}   #"
+            ),
+            "smoke",
+            "segmentation.weights_from is sample-street, which has no model of its own",
+        ),
+        (
+            added("videos", "weights_from: sample-street", "weights_from: mine"),
+            "mine",
+            "segmentation.weights_from is the data set itself, but its source has no labels to learn from",
+        ),
+        (
+            added("videos", "weights_from: sample-street", "weights_from: sample-street, backend: given"),
+            "mine",
+            "segmentation.backend is given, but its source has no labels",
+        ),
+        (
+            added("frames", "instances: {}", "instances: {backend: given}"),
+            "mine",
+            "instances.backend is given, but its source has no instances",
+        ),
+    ],
+)
+def test_what_a_later_stage_could_not_do_is_refused_at_the_first(text, dataset, sentence):
+    all_params = check(text, PATH)
+    with pytest.raises(InputError) as refused:
+        before_work.check(CLIPS, dataset, all_params)
+    assert str(refused.value).startswith(f"params.yaml: datasets.{dataset}.")
+    assert sentence in str(refused.value)
+    assert "\n" not in str(refused.value)
+    if dataset == "smoke" and "\ndatasets:" in text and text.split("\ndatasets:")[0] == TEXT.split("\ndatasets:")[0]:
+        before_work.check(CLIPS, "sample-street", all_params)  # the other data set goes on
+
+
+def test_weights_of_stages_that_are_done_may_be_gone():
+    gone = "optical_flow: {backend: ptlflow, options: {model: raft, weights: gone.pth}}"
+    all_params = check(smoke("optical_flow: {}", gone), PATH)
+    before_work.check(STAGES["train"], "smoke", all_params)
+    with pytest.raises(InputError, match=r"optical_flow\.options\.weights: gone\.pth is no file"):
+        before_work.check(STAGES["segmentation_model"], "smoke", all_params)
+
+
+def test_a_library_that_is_not_installed_is_named_before_any_work(monkeypatch):
+    monkeypatch.setattr("pipeline.provenance._version", lambda library: "not installed" if library == "opencv-python-headless" else "1")
+    with pytest.raises(InputError, match=r"instances\.backend components needs opencv-python-headless, which is not installed"):
+        before_work.check(CLIPS, "smoke", load(REPOSITORY / "params.yaml"))
