@@ -37,9 +37,16 @@ class Journey:
     """`folder(stage)` of each stage that evaluate and report read."""
 
     def __init__(
-        self, root: Path, *, clips: dict[str, str], source_kind: str, per_frame: bool, segmentation_scores: dict[str, Any]
+        self,
+        root: Path,
+        *,
+        clips: dict[str, str],
+        source_kind: str,
+        per_frame: bool,
+        segmentation_scores: dict[str, Any],
+        num_frames: int = FRAMES,
     ) -> None:
-        self.root, self.clips, self.source_kind = root, clips, source_kind
+        self.root, self.clips, self.source_kind, self.num_frames = root, clips, source_kind, num_frames
         for name, split in clips.items():
             self._write_real(name, split, list(self.frames(name)))
         self._write_index()
@@ -61,7 +68,7 @@ class Journey:
         return [name for name, its_split in self.clips.items() if its_split == split]
 
     def frames(self, clip: str) -> Iterator[SourceFrame]:
-        return street(seed=list(self.clips).index(clip))
+        return street(list(self.clips).index(clip), self.num_frames)
 
     def made_by(self, stage: str, **parameters: Any) -> dict[str, Any]:
         key = f"{stage:0<64}"
@@ -126,9 +133,22 @@ class Journey:
             pictures.save(layout.preview(self.folder(stage), step), picture)
 
 
-def finished(root: Path, *, source_kind: str = "frames", per_frame: bool = True) -> Journey:
-    clips = {"drive-0": "train", "drive-1": "test", "drive-2": "test"}
-    return Journey(root, clips=clips, source_kind=source_kind, per_frame=per_frame, segmentation_scores=SEGMENTATION_SCORES)
+def finished(
+    root: Path,
+    *,
+    source_kind: str = "frames",
+    per_frame: bool = True,
+    test_clips: tuple[str, ...] = ("drive-1", "drive-2"),
+    num_frames: int = FRAMES,
+) -> Journey:
+    return Journey(
+        root,
+        clips={"drive-0": "train", **dict.fromkeys(test_clips, "test")},
+        source_kind=source_kind,
+        per_frame=per_frame,
+        segmentation_scores=SEGMENTATION_SCORES,
+        num_frames=num_frames,
+    )
 
 
 SEGMENTATION_SCORES = {
