@@ -12,7 +12,8 @@ from pipeline.errors import InputError
 from pipeline.params_file import check, load
 
 
-def run(name: str, path: Path, like: str) -> None:
+def run(name: str, path: Path, like: str, weights_from: str | None = None) -> None:
+    """`weights_from`: the data set whose segmentation model labels this one, where it is not the entry's own choice."""
     all_params = load(layout.PARAMS)
     if name in all_params.datasets():
         raise InputError(f"{layout.PARAMS} has a data set {name} already: change it there, or choose another name")
@@ -20,9 +21,13 @@ def run(name: str, path: Path, like: str) -> None:
         raise InputError(f"--path {path}: there is no such folder")
     yaml = YAML()
     yaml.width = 1000
+    yaml.preserve_quotes = True
+    yaml.representer.add_representer(type(None), lambda representer, _: representer.represent_scalar("tag:yaml.org,2002:null", "null"))
     yaml.indent(mapping=2, sequence=4, offset=2)
     document = yaml.load(layout.PARAMS.read_text())
     document["datasets"][name] = _entry(document, name, path, like)
+    if weights_from is not None:
+        document["datasets"][name]["segmentation"]["weights_from"] = weights_from
     text = io.StringIO()
     yaml.dump(document, text)
     check(text.getvalue(), layout.PARAMS)

@@ -53,11 +53,24 @@ class Params:
 
     def require(self, dataset: str) -> None:
         if dataset in self.datasets():
+            self._require_labels(dataset)
             return
         if dataset in self.catalog():
-            command = f"python -m pipeline new-dataset {dataset} --path FOLDER"
-            raise InputError(f"{dataset} is in the catalog of {self._path} but not yet one of its datasets: add it with `{command}`")
+            raise InputError(f"{dataset} {self._not_added(dataset)}")
         raise InputError(f"{self._path}: datasets has no {dataset}{_nearest(dataset, self.datasets())}")
+
+    def _not_added(self, dataset: str) -> str:
+        command = f"python -m pipeline new-dataset {dataset} --path FOLDER"
+        return f"is in the catalog of {self._path} but not yet one of its datasets: add it with `{command}`"
+
+    def _require_labels(self, dataset: str) -> None:
+        """Told before the first frame is decoded, not when a model is to be trained."""
+        own_model = self.section(params.Segmentation, dataset).weights_from == dataset
+        if own_model and not params.has_labels(self.source(dataset)) and self.section(params.SegmentationModel, dataset).weights is None:
+            raise InputError(
+                f"{self._path}: datasets.{dataset}.segmentation.weights_from is {dataset} itself, which has no labels to train a model "
+                f"with: name a data set that has some, or a checkpoint in datasets.{dataset}.segmentation_model.weights"
+            )
 
     def _group(self, group: str) -> dict[str, Any]:
         return self._raw.get(group) or {}
@@ -98,8 +111,11 @@ class Params:
         segmentation = self._group(group)[dataset]["segmentation"]
         name = segmentation.get("weights_from") if isinstance(segmentation, dict) else None
         there = [*self.datasets(), *(self.catalog() if group == "catalog" else [])]
+        where = f"{self._path}: {group}.{dataset}.segmentation.weights_from"
+        if name not in there and name in self.catalog():
+            raise InputError(f"{where}: {name} {self._not_added(name)}")
         if name not in there:
-            raise InputError(f"{self._path}: {group}.{dataset}.segmentation.weights_from is {name!r}{_nearest(str(name), there)}")
+            raise InputError(f"{where} is {name!r}{_nearest(str(name), there)}")
 
 
 def load(path: Path) -> Params:

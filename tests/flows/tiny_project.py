@@ -99,6 +99,7 @@ def _write_params(path: Path) -> None:
     sections = next(iter(values["datasets"].values()))
     source = {"kind": "videos", "path": "raw", "test_videos": [], "test_frames": 0}
     entry = {name: {} for name in sections} | {"source": source, "segmentation": {"weights_from": DATASET}}
+    entry["segmentation_model"] = {"weights": "any"}  # its raw files have no labels
     values |= {"datasets": {DATASET: entry}, "catalog": {IN_CATALOG: entry}}
     values["machine"]["workers"] = 1
     yaml.dump(values, path)

@@ -15,7 +15,17 @@ from pipeline.sources import SourceFrame
 HEIGHT, WIDTH, FRAMES = 32, 48, 6
 PALETTE = palettes.load("camvid")
 SKY, ROAD, CAR = 0, 3, 8
+GIVEN = {"backend": "given", "weights_from": "stripes"}
 TERMS = ("image_gan", "image_feature_matching", "video_gan", "flow_warp")
+
+SEGMENTATION_SCORES = {
+    "used": True,
+    "seen_frames": 8,
+    "held_out_frames": 12,
+    "miou": 0.512345,
+    "iou": {"sky": 0.9, "road": 0.8, "car": 0.3},
+    "baselines": {"copy_nearest_label": 0.4, "most_frequent_class": None},
+}
 
 
 def street(seed: int, num_frames: int = FRAMES) -> Iterator[SourceFrame]:
@@ -45,7 +55,9 @@ class Journey:
         per_frame: bool,
         segmentation_scores: dict[str, Any],
         num_frames: int = FRAMES,
+        labelled_by: dict[str, str] = GIVEN,
     ) -> None:
+        self.labelled_by = labelled_by
         self.root, self.clips, self.source_kind, self.num_frames = root, clips, source_kind, num_frames
         for name, split in clips.items():
             self._write_real(name, split, list(self.frames(name)))
@@ -84,7 +96,7 @@ class Journey:
     def _write(self, stage: str, clip: str, modality: str, frames: list[dict[str, np.ndarray]], attributes: dict[str, Any]) -> None:
         folder = self.folder(stage) / clip
         folder.mkdir(exist_ok=True)
-        parameters = {"backend": "given", "weights_from": "stripes"} if stage == "segmentation" else {"some": 1, "on": True}
+        parameters = self.labelled_by if stage == "segmentation" else {"some": 1, "on": True}
         with arrays.writing(layout.arrays(folder, modality), {**self.made_by(stage, **parameters), **attributes}) as writer:
             for frame in frames:
                 for name, values in frame.items():
@@ -140,22 +152,15 @@ def finished(
     per_frame: bool = True,
     test_clips: tuple[str, ...] = ("drive-1", "drive-2"),
     num_frames: int = FRAMES,
+    labelled_by: dict[str, str] = GIVEN,
+    segmentation_scores: dict[str, Any] = SEGMENTATION_SCORES,
 ) -> Journey:
     return Journey(
         root,
         clips={"drive-0": "train", **dict.fromkeys(test_clips, "test")},
         source_kind=source_kind,
         per_frame=per_frame,
-        segmentation_scores=SEGMENTATION_SCORES,
+        segmentation_scores=segmentation_scores,
         num_frames=num_frames,
+        labelled_by=labelled_by,
     )
-
-
-SEGMENTATION_SCORES = {
-    "used": True,
-    "seen_frames": 8,
-    "held_out_frames": 12,
-    "miou": 0.512345,
-    "iou": {"sky": 0.9, "road": 0.8, "car": 0.3},
-    "baselines": {"copy_nearest_label": 0.4, "most_frequent_class": None},
-}
