@@ -4,12 +4,13 @@ import json
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 from PIL import Image
 from ruamel.yaml import YAML
 
-from pipeline import arrays, layout, new_dataset, prepare, runner, video
+from pipeline import arrays, layout, manifest, new_dataset, prepare, runner, video
 from tests.conftest import REPOSITORY
 
 STAGES = list(YAML(typ="safe", pure=True).load((REPOSITORY / "dvc.yaml").read_text())["stages"])
@@ -94,3 +95,39 @@ def test_a_video_goes_all_the_way_with_the_labels_of_another_data_sets_model(pro
     assert "meine_fahrt_000014" in page and "6 frames · 29.97 per second · 64 × 32" in page
     assert "trained on 2 clips (12 frames, 64 × 32)" in page
     assert video.properties(layout.video(layout.stage("drive", "synthesize") / "meine_fahrt_000014")).frames_per_second == "30000/1001"
+
+
+@pytest.mark.slow
+def test_the_highway_is_cut_and_labelled_by_the_model_of_camvid(project, shared_data):
+    clip = shared_data / "clips/street/highway_960x540.mp4"
+    (project / "videos").mkdir()
+    (project / "videos" / clip.name).symlink_to(clip)
+    new_dataset.run("camvid", shared_data / "seg_gt/camvid_0016E5_15hz", like="camvid")
+    new_dataset.run("highway", project / "videos", like="videos", weights_from="camvid")
+    change({"datasets": {"camvid": {"segmentation_model": {"steps": 60}}, "highway": {"clips": {"width": 240, "height": 136}}}})
+    run(["clips", "segmentation_model"], "camvid")
+    run(["clips", "segmentation", "segmentation_scores"], "highway")
+
+    clips = manifest.clips(layout.stage("highway", "clips"))
+    assert clips["first_frame"].tolist() == [0, 30, 60, 90, 120, 161]
+    assert clips["num_frames"].tolist() == [30] * 5 + [60]  # 221 frames, the last 60 for testing
+    assert set(clips["frames_per_second"]) == {"25/1"} and clips["split"].tolist() == ["train"] * 5 + ["test"]
+    assert json.loads(layout.scores(layout.stage("highway", "segmentation_scores")).read_text()) == {"used": False}
+
+    test_clip = clips["clip"].iloc[-1]
+    rgb = arrays.reading(layout.arrays(layout.stage("highway", "clips") / test_clip, "frames"))["rgb"][0]
+    np.testing.assert_allclose(rgb.astype(float), frame_by_opencv(clip, 161), atol=24)
+    assert np.abs(rgb - frame_by_opencv(clip, 161)).mean() < 2
+
+    labels = arrays.reading(layout.arrays(layout.stage("highway", "segmentation") / test_clip, "segmentation"))
+    assert labels.attributes["palette"]["name"] == "camvid" and labels["label"].shape == (60, 136, 240)
+    before_the_car = labels["label"][:][:, 110:, 90:150]
+    assert (before_the_car == ROAD).mean() > 0.9
+
+
+def frame_by_opencv(path: Path, number: int) -> np.ndarray:
+    """At 240x136: 242x136 covers it, one column falls away on each side."""
+    video_file = cv2.VideoCapture(str(path))
+    for _ in range(number + 1):
+        _, bgr = video_file.read()
+    return cv2.resize(bgr[..., ::-1], (242, 136), interpolation=cv2.INTER_AREA)[:, 1:241].astype(float)
