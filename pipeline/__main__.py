@@ -4,8 +4,9 @@ import argparse
 import sys
 from pathlib import Path
 
-from pipeline import layout, new_dataset, prepare, store_care
+from pipeline import before_work, layout, new_dataset, params, prepare, store_care
 from pipeline.errors import InputError, storage_problem
+from pipeline.journey import STAGES
 from pipeline.params_file import load
 
 
@@ -38,6 +39,7 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("name")
     command.add_argument("--path", required=True, help="folder of the raw files")
     command.add_argument("--like", help="entry of the catalog or of datasets to copy, if it is not NAME itself")
+    command.add_argument("--weights-from", metavar="DATASET", help="data set whose segmentation model labels this one")
     command.set_defaults(do=_new_dataset)
 
     command = commands.add_parser("store", help="size of finished results; verify or prune them")
@@ -60,8 +62,19 @@ def _catalog(arguments: argparse.Namespace) -> None:
 
 
 def _new_dataset(arguments: argparse.Namespace) -> None:
-    new_dataset.run(arguments.name, Path(arguments.path), arguments.like or arguments.name)
-    print(f"{layout.PARAMS} has {arguments.name} now. Next: python -m pipeline scan {arguments.name} && dvc repro report@{arguments.name}")
+    name = arguments.name
+    new_dataset.run(name, Path(arguments.path), arguments.like or name, arguments.weights_from)
+    print(f"{layout.PARAMS} has {name} now. {_next_step(name)}")
+
+
+def _next_step(name: str) -> str:
+    all_params = load(layout.PARAMS)
+    try:
+        before_work.check(STAGES["clips"], name, all_params)
+    except InputError as missing:
+        return f"Before it can run: {missing}"
+    scanned = dict.fromkeys([name, all_params.section(params.Segmentation, name).weights_from])
+    return f"Next: python -m pipeline scan {' '.join(scanned)} && dvc repro report@{name}"
 
 
 def _store(arguments: argparse.Namespace) -> None:

@@ -71,7 +71,7 @@ class _Entry:
                 raise InputError(f"{self.where}.{key}: {path} is no file: give the path of the weights{_or_null(key)}")
 
     def _check_labels(self, p: params.Segmentation) -> None:
-        has_labels = isinstance(self.source, params.SampleStreet) or getattr(self.source, "labels", None) is not None
+        has_labels = params.has_labels(self.source)
         if p.backend == "given":
             if not has_labels:
                 raise InputError(f"{self.where}.segmentation.backend is given, but its source has no labels")

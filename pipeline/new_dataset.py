@@ -13,8 +13,11 @@ from pipeline.params_file import parsed
 from pipeline.yaml_file import read_text
 
 
-def run(name: str, path: Path, like: str) -> None:
-    """Leaves the file as it is, whatever is refused."""
+def run(name: str, path: Path, like: str, weights_from: str | None = None) -> None:
+    """`weights_from`: the data set whose segmentation model labels this one, where it is not the entry's own choice.
+
+    Leaves the file as it is, whatever is refused.
+    """
     if not layout.PARAMS.is_file():
         raise InputError(f"{layout.PARAMS} is not in this folder ({Path.cwd()}): call from the project's top folder")
     text = read_text(layout.PARAMS)
@@ -22,18 +25,22 @@ def run(name: str, path: Path, like: str) -> None:
         raise InputError(f"{layout.PARAMS} has a data set {name} already: change it there, or choose another name")
     if not path.expanduser().is_dir():
         raise InputError(f"--path {path}: there is no such folder")
-    _replace(_with_entry(text, name, path, like))
+    _replace(_with_entry(text, name, path, like, weights_from))
 
 
-def _with_entry(text: str, name: str, path: Path, like: str) -> str:
+def _with_entry(text: str, name: str, path: Path, like: str, weights_from: str | None) -> str:
     yaml = YAML()
     yaml.width = 1000
+    yaml.preserve_quotes = True
+    yaml.representer.add_representer(type(None), lambda representer, _: representer.represent_scalar("tag:yaml.org,2002:null", "null"))
     yaml.indent(mapping=2, sequence=4, offset=2)
     document = yaml.load(text)
     entry = _entry(document, name, path, like)
     if document.get("datasets") is None:
         document["datasets"] = {}
     document["datasets"][name] = entry
+    if weights_from is not None:
+        entry["segmentation"]["weights_from"] = weights_from
     changed = io.StringIO()
     yaml.dump(document, changed)
     parsed(changed.getvalue(), layout.PARAMS).require(name)

@@ -91,6 +91,12 @@ class Cityscapes(Section):
 
 Source = SampleStreet | Frames | Videos | Cityscapes
 
+
+def has_labels(source: Source) -> bool:
+    """Whether some of its frames may have label images."""
+    return not (isinstance(source, Videos) or (isinstance(source, Frames) and source.labels is None))
+
+
 SOURCES: dict[str, type[Source]] = {
     "sample_street": SampleStreet,
     "frames": Frames,

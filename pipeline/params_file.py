@@ -73,9 +73,12 @@ class Params:
             self._check_dataset("datasets", dataset)
             return
         if dataset in self.catalog():
-            command = f"python -m pipeline new-dataset {dataset} --path FOLDER"
-            raise InputError(f"{dataset} is in the catalog of {self._path} but not yet one of its datasets: add it with `{command}`")
+            raise InputError(f"{dataset} {self._not_added(dataset)}")
         raise InputError(f"{self._path}: datasets has no {dataset}{_nearest(dataset, self.datasets())}")
+
+    def _not_added(self, dataset: str) -> str:
+        command = f"python -m pipeline new-dataset {dataset} --path FOLDER"
+        return f"is in the catalog of {self._path} but not yet one of its datasets: add it with `{command}`"
 
     def _group(self, group: str) -> dict[str, Any]:
         return self._raw.get(group) or {}
@@ -127,8 +130,11 @@ class Params:
         segmentation = self._group(group)[dataset]["segmentation"]
         name = segmentation.get("weights_from") if isinstance(segmentation, dict) else None
         there = [*self.datasets(), *(self.catalog() if group == "catalog" else [])]
+        where = f"{self._path}: {group}.{dataset}.segmentation.weights_from"
+        if name not in there and name in self.catalog():
+            raise InputError(f"{where}: {name} {self._not_added(name)}")
         if name not in there:
-            raise InputError(f"{self._path}: {group}.{dataset}.segmentation.weights_from is {shown(name)}{_nearest(str(name), there)}")
+            raise InputError(f"{where} is {shown(name)}{_nearest(str(name), there)}")
 
 
 def load(path: Path) -> Params:

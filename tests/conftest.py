@@ -1,11 +1,17 @@
 """Tests run in an empty project folder of their own; real clips are found beside the repository, or their tests skipped."""
 
 import os
+import shutil
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from jaxtyping import install_import_hook
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
 
 REPOSITORY = Path(__file__).parents[1]
 
@@ -27,3 +33,25 @@ def shared_data() -> Path:
     if not folder.is_dir():
         pytest.skip(f"no real data at {folder}; SHARED_DIR names the folder that holds data/")
     return folder
+
+
+CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator["Browser"]:
+    """A headless Chromium that is installed here.
+
+    Closed after each module: while it is open, Playwright keeps an event loop running, and asyncio.run() fails in this thread.
+    """
+    program = next(filter(None, map(shutil.which, CHROMIUM)), None)
+    if program is None:
+        notice = f"no {', '.join(CHROMIUM)} on this machine: pages are not checked; on Debian: apt-get install chromium"
+        warnings.warn(notice, stacklevel=1)
+        pytest.skip(notice)
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=program, args=["--no-sandbox", "--disable-gpu"])
+        yield browser
+        browser.close()

@@ -16,7 +16,17 @@ HEIGHT, WIDTH, FRAMES = 32, 48, 6
 PALETTE = palettes.load("camvid")
 SKY, ROAD, CAR = 0, 3, 8
 WINDOWS = params.VideoNetwork(name="random", weights=None, window_frames=4, window_stride=2)
+GIVEN = {"backend": "given", "weights_from": "stripes"}
 TERMS = ("image_gan", "image_feature_matching", "video_gan", "flow_warp")
+
+SEGMENTATION_SCORES = {
+    "used": True,
+    "seen_frames": 8,
+    "held_out_frames": 12,
+    "miou": 0.512345,
+    "iou": {"sky": 0.9, "road": 0.8, "car": 0.3},
+    "baselines": {"copy_nearest_label": 0.4, "most_frequent_class": None},
+}
 
 
 def street(seed: int, num_frames: int = FRAMES) -> Iterator[SourceFrame]:
@@ -38,9 +48,18 @@ class Journey:
     """`folder(stage)` of each stage that evaluate and report read."""
 
     def __init__(
-        self, root: Path, *, clips: dict[str, str], source_kind: str, per_frame: bool, segmentation_scores: dict[str, Any]
+        self,
+        root: Path,
+        *,
+        clips: dict[str, str],
+        source_kind: str,
+        per_frame: bool,
+        segmentation_scores: dict[str, Any],
+        num_frames: int = FRAMES,
+        labelled_by: dict[str, str] = GIVEN,
     ) -> None:
-        self.root, self.clips, self.source_kind = root, clips, source_kind
+        self.labelled_by = labelled_by
+        self.root, self.clips, self.source_kind, self.num_frames = root, clips, source_kind, num_frames
         for name, split in clips.items():
             self._write_real(name, split, list(self.frames(name)))
         self._write_index()
@@ -62,7 +81,7 @@ class Journey:
         return [name for name, its_split in self.clips.items() if its_split == split]
 
     def frames(self, clip: str) -> Iterator[SourceFrame]:
-        return street(seed=list(self.clips).index(clip))
+        return street(list(self.clips).index(clip), self.num_frames)
 
     def made_by(self, stage: str, **parameters: Any) -> dict[str, Any]:
         key = f"{stage:0<64}"
@@ -78,7 +97,7 @@ class Journey:
     def _write(self, stage: str, clip: str, modality: str, frames: list[dict[str, np.ndarray]], attributes: dict[str, Any]) -> None:
         folder = self.folder(stage) / clip
         folder.mkdir(exist_ok=True)
-        parameters = {"backend": "given", "weights_from": "stripes"} if stage == "segmentation" else {"some": 1, "on": True}
+        parameters = self.labelled_by if stage == "segmentation" else {"some": 1, "on": True}
         with arrays.writing(layout.arrays(folder, modality), {**self.made_by(stage, **parameters), **attributes}) as writer:
             for frame in frames:
                 for name, values in frame.items():
@@ -127,16 +146,22 @@ class Journey:
             pictures.save(layout.preview(self.folder(stage), step), picture)
 
 
-def finished(root: Path, *, source_kind: str = "frames", per_frame: bool = True) -> Journey:
-    clips = {"drive-0": "train", "drive-1": "test", "drive-2": "test"}
-    return Journey(root, clips=clips, source_kind=source_kind, per_frame=per_frame, segmentation_scores=SEGMENTATION_SCORES)
-
-
-SEGMENTATION_SCORES = {
-    "used": True,
-    "seen_frames": 8,
-    "held_out_frames": 12,
-    "miou": 0.512345,
-    "iou": {"sky": 0.9, "road": 0.8, "car": 0.3},
-    "baselines": {"copy_nearest_label": 0.4, "most_frequent_class": None},
-}
+def finished(
+    root: Path,
+    *,
+    source_kind: str = "frames",
+    per_frame: bool = True,
+    test_clips: tuple[str, ...] = ("drive-1", "drive-2"),
+    num_frames: int = FRAMES,
+    labelled_by: dict[str, str] = GIVEN,
+    segmentation_scores: dict[str, Any] = SEGMENTATION_SCORES,
+) -> Journey:
+    return Journey(
+        root,
+        clips={"drive-0": "train", **dict.fromkeys(test_clips, "test")},
+        source_kind=source_kind,
+        per_frame=per_frame,
+        segmentation_scores=segmentation_scores,
+        num_frames=num_frames,
+        labelled_by=labelled_by,
+    )

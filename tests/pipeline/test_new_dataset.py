@@ -1,9 +1,11 @@
+import difflib
 import shutil
 
 import pytest
 
-from pipeline import layout, new_dataset, params
+from pipeline import before_work, layout, new_dataset, params
 from pipeline.errors import InputError
+from pipeline.journey import STAGES
 from pipeline.params_file import load
 from tests.conftest import REPOSITORY
 
@@ -28,6 +30,42 @@ def test_a_data_set_of_the_catalog_is_added_and_comments_stay(here):
 def test_a_copy_under_another_name_uses_its_own_segmentation_model(here):
     new_dataset.run("mine", here / "raw", like="frames")
     assert load(layout.PARAMS).section(params.Segmentation, "mine").weights_from == "mine"
+
+
+def test_nothing_but_the_new_lines_changes(here):
+    before = layout.PARAMS.read_text().splitlines()
+    new_dataset.run("mine", here / "raw", like="frames")
+    added = [line for line in difflib.ndiff(before, layout.PARAMS.read_text().splitlines()) if line[0] in "+-"]
+    assert added[0] == "+   mine:" and all(line.startswith("+ ") for line in added)
+
+
+def test_videos_are_labelled_by_the_data_set_that_is_named(here):
+    new_dataset.run("camvid", here / "raw", like="camvid")
+    new_dataset.run("highway", here / "raw", like="videos", weights_from="camvid")
+    load(layout.PARAMS).require("highway")
+    assert load(layout.PARAMS).section(params.Segmentation, "highway").weights_from == "camvid"
+
+
+def test_videos_that_nobody_labels_are_refused_before_any_work(here):
+    new_dataset.run("highway", here / "raw", like="videos")
+    with pytest.raises(
+        InputError, match="weights_from is the data set itself, but its source has no labels to learn from: name a data set that"
+    ):
+        before_work.check(STAGES["clips"], "highway", load(layout.PARAMS))
+    text = layout.PARAMS.read_text().split("  highway:\n")
+    text[1] = text[1].replace("segmentation_model: {}", "segmentation_model: {weights: model.safetensors}", 1)
+    layout.PARAMS.write_text("  highway:\n".join(text))
+    (here / "model.safetensors").touch()
+    before_work.check(STAGES["clips"], "highway", load(layout.PARAMS))
+
+
+def test_a_model_of_a_data_set_that_was_not_added_is_refused_with_the_command(here):
+    before = layout.PARAMS.read_text()
+    with pytest.raises(
+        InputError, match="weights_from: camvid is in the catalog of params.yaml but not yet one of its datasets: add it with"
+    ):
+        new_dataset.run("highway", here / "raw", like="videos", weights_from="camvid")
+    assert layout.PARAMS.read_text() == before
 
 
 @pytest.mark.parametrize(

@@ -42,7 +42,13 @@ def test_a_data_set_overrides_single_keys_at_any_depth():
         ("      seed: 1", "      sede: 1", "source.sede is no parameter; did you mean seed?"),
         ("    instances: {}\n", "    instancs: {}\n", "datasets.sample-street.instancs is no stage; did you mean instances?"),
         ("    synthesize: {}\n", "", "datasets.sample-street.synthesize is missing: write `synthesize: {}`"),
-        ("{weights_from: sample-street}", "{weights_from: sample-steet}", "weights_from is 'sample-steet'; did you mean sample-street?"),
+        (", weights_from: sample-street}", ", weights_from: sample-steet}", "weights_from is 'sample-steet'; did you mean sample-street?"),
+        (
+            ", weights_from: sample-street}",
+            ", weights_from: camvid}",
+            "datasets.sample-street.segmentation.weights_from: camvid is in the catalog of params.yaml but not yet one of its datasets: "
+            "add it with `python -m pipeline new-dataset camvid --path FOLDER`",
+        ),
         ("\ndatasets:\n", "\ndatasts:\n", "datasts is no section; did you mean datasets?"),
         (
             "name: random, weights: null",

@@ -149,6 +149,27 @@ def test_rendered_clips_are_called_synthetic(page, tmp_path):
     assert "synthetic sample data" in Page(layout.page(rendered).read_text()).words()
 
 
+OTHERS = {"backend": "deeplabv3", "weights_from": "camvid"}
+
+
+def test_labels_of_another_data_sets_model_are_called_out_of_domain_and_claim_no_accuracy(tmp_path, page):
+    assert "out of domain" not in page.words()
+    folder = written(finished(tmp_path, labelled_by=OTHERS, segmentation_scores={"used": False}))
+    words = Page(layout.page(folder).read_text()).words()
+    assert "labels out of domain: model of camvid" in words
+    assert (
+        "segmentation model of camvid , which was trained on other pictures (out of domain): no test frame here has a true label" in words
+    )
+    assert "it reaches mIoU" not in words and "held-out IoU" not in words
+
+
+def test_a_model_of_another_data_set_is_measured_where_there_are_true_labels(tmp_path):
+    folder = written(finished(tmp_path, labelled_by=OTHERS))
+    words = Page(layout.page(folder).read_text()).words()
+    assert "(out of domain); on 12 test frames of this data set that have a true label it reaches mIoU 0.512 ." in words
+    assert "nothing on this page" not in words
+
+
 def test_a_journey_without_the_other_generator_has_a_page_too(tmp_path):
     folder = written(finished(tmp_path, per_frame=False))
     page = Page(layout.page(folder).read_text())
