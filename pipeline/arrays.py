@@ -151,12 +151,19 @@ class ArrayView:
     def __getitem__(self, frames: int | slice) -> np.ndarray:
         if isinstance(frames, slice):
             chosen = range(*frames.indices(self.shape[0]))
-            return np.stack([self[t] for t in chosen]) if chosen else np.empty((0, *self.shape[1:]), self.dtype)
-        t = range(self.shape[0])[frames]
+            decoded = np.empty((len(chosen), *self.shape[1:]), self.dtype)
+            for place, t in enumerate(chosen):
+                self._decode(t, decoded[place])
+            return decoded
+        frame = np.empty(self.shape[1:], self.dtype)
+        self._decode(range(self.shape[0])[frames], frame)
+        return frame
+
+    def _decode(self, t: int, frame: np.ndarray) -> None:
+        """Into its place: a copy of each frame, and another to stack them, took as long as decoding them."""
         try:
-            decoded = numcodecs.blosc.decompress(self._zip.read(f"{self._prefix}{t}{self._suffix}"))
-        except (BadZipFile, KeyError, RuntimeError, OSError) as error:
+            numcodecs.blosc.decompress(self._zip.read(f"{self._prefix}{t}{self._suffix}"), frame)
+        except (BadZipFile, KeyError, RuntimeError, ValueError, OSError) as error:
             raise InputError(
                 f"{self._path}: frame {t} is damaged ({error}); `python -m pipeline store verify` names what to make again"
             ) from None
-        return np.frombuffer(decoded, self.dtype).reshape(self.shape[1:]).copy()
