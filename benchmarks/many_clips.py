@@ -27,7 +27,7 @@ from pipeline.plan import Job, plan
 from pipeline.store import Store
 
 REPOSITORY = Path(__file__).parents[1]
-COPIED = ("pipeline", "models", "flows", "dvc.yaml", "params.yaml", ".dvcignore", ".dvc/config", ".dvc/.gitignore")
+COPIED = ("pipeline", "models", "flows", "dvc.yaml", "params.yaml", ".dvcignore", ".gitignore", ".dvc/config", ".dvc/.gitignore")
 DATASET = "many"
 FRAMES = 15
 """Of a clip, each with a label image: 30 raw files, as in Cityscapes' sequences."""
@@ -44,6 +44,8 @@ def create(root: Path, clips: int) -> None:
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         copy: Callable[..., object] = shutil.copytree if (REPOSITORY / name).is_dir() else shutil.copy
         copy(REPOSITORY / name, root / name)
+    with (root / ".gitignore").open("a") as ignored:
+        ignored.write("/raw/\n")  # as if it lay elsewhere: DVC looks for its files in every folder that git knows
     subprocess.run(["git", "init", "-q"], cwd=root, check=True)
     write_raw(root, range(clips))
     python(root, "pipeline", "new-dataset", DATASET, "--like", "frames", "--path", "raw")

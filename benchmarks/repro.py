@@ -15,7 +15,7 @@ from benchmarks.measure import Seconds, in_turns, python, ratio, row, seconds_of
 FEW = 10
 COMMANDS = {
     f"`python -m pipeline scan {DATASET}`": ("pipeline", "scan", DATASET),
-    f"`dvc status report@{DATASET}`": ("dvc", "status", f"report@{DATASET}"),
+    f"`dvc status --with-deps report@{DATASET}`": ("dvc", "status", "--with-deps", f"report@{DATASET}"),
     f"second `dvc repro report@{DATASET}`": ("dvc", "repro", f"report@{DATASET}"),
 }
 UP_TO_DATE = "Data and pipelines are up to date"
