@@ -34,8 +34,10 @@ FRAMES = 15
 SIZE = 16
 TEST_SHARE = 500 / 3475
 COMPUTED = ("clips", "segmentation", "optical_flow", "instances")
-ORDER = ("clips", "segmentation_model", "segmentation", "segmentation_scores", "optical_flow", "instances", "dataset", "train")
-ORDER += ("train_per_frame", "synthesize", "synthesize_per_frame", "evaluate", "report")
+ORDER = (
+    *("clips", "segmentation_model", "segmentation", "segmentation_scores", "optical_flow", "instances", "dataset"),
+    *("train", "train_per_frame", "synthesize", "synthesize_per_frame", "evaluate", "report"),
+)
 
 
 def create(root: Path, clips: int) -> None:

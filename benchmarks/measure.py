@@ -7,7 +7,7 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -28,7 +28,7 @@ def seconds_of(work: Callable[[], object]) -> Seconds:
     return Seconds(time.perf_counter() - wall, _cpu_seconds() - cpu)
 
 
-def in_turns(sides: dict[str, Callable[[], object]], rounds: int) -> dict[str, list[Seconds]]:
+def in_turns(sides: Mapping[str, Callable[[], object]], rounds: int) -> dict[str, list[Seconds]]:
     """A B A B ...: a machine that gets slower meets all sides alike."""
     taken: dict[str, list[Seconds]] = {name: [] for name in sides}
     for _ in range(rounds):

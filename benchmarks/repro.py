@@ -6,6 +6,7 @@ raw files. See many_clips.py for what is real in it. Making the project takes a 
 
 import argparse
 import tempfile
+from functools import partial
 from pathlib import Path
 
 from benchmarks import many_clips
@@ -41,7 +42,8 @@ def nothing_to_do(projects: dict[int, Path], many: int, rounds: int) -> list[str
         for root in projects.values():
             printed = python(root, *command)
             assert command[0] == "pipeline" or UP_TO_DATE in printed, printed
-        taken = in_turns({str(clips): lambda root=root, command=command: python(root, *command) for clips, root in projects.items()}, rounds)  # type: ignore[misc]
+        sides = {str(clips): partial(python, root, *command) for clips, root in projects.items()}
+        taken = in_turns(sides, rounds)
         rows.append(_row(f"{name}, {many:,} clips", taken[str(many)], taken[str(FEW)], "10 s"))
     return rows
 
@@ -52,7 +54,7 @@ def one_more(projects: dict[int, Path], many: int) -> str:
     for clips, root in projects.items():
         number = sum(1 for _ in (root / "raw" / "frames").iterdir())
         many_clips.add_test_sequence(root, number)
-        taken[clips] = [seconds_of(lambda root=root: _bring_up_to_date(root))]  # type: ignore[misc]
+        taken[clips] = [seconds_of(partial(_bring_up_to_date, root))]
     return _row(f"one clip more, scan and `dvc repro dataset@{DATASET}`, {many:,} clips", taken[many], taken[FEW], "")
 
 

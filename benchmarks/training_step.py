@@ -130,7 +130,7 @@ class Clock:
 
 def make_plain(changed: ExitStack) -> None:
     real_inputs: dict[int, torch.Tensor] = {}
-    judged, networks_of, discriminator_side = objective._judged, train._networks, train.discriminator_side
+    judged, networks_of, discriminator_side = objective._judged, train._networks, objective.discriminator_side
 
     def remember(discriminator: Any, fakes: list[torch.Tensor], real: torch.Tensor) -> Judged:
         real_inputs[id(discriminator)] = real
@@ -143,7 +143,7 @@ def make_plain(changed: ExitStack) -> None:
     def contiguous(*arguments: Any) -> Networks:
         networks = networks_of(*arguments)
         for network in networks.trained().values():
-            network.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
+            network.to(memory_format=torch.contiguous_format)
         return networks
 
     changed.enter_context(mock.patch.object(objective, "_judged", remember))

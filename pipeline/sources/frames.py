@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -20,7 +21,8 @@ def items(source: params.Frames, files: list[str]) -> list[Item]:
     images = _by_folder(files, source.frames)
     labels = _by_folder(files, source.labels) if source.labels is not None else {}
     _check_sequences(source, images, labels)
-    return [_item(source, folder, images[folder], labels.get(folder, {})) for folder in sorted(images)]
+    palette = palettes.load(source.palette).as_attributes() if source.palette else None  # read once for thousands of sequences
+    return [_item(source, folder, images[folder], labels.get(folder, {}), palette) for folder in sorted(images)]
 
 
 def open_item(item: Item, root: Path) -> Footage:
@@ -34,7 +36,7 @@ def open_item(item: Item, root: Path) -> Footage:
     )
 
 
-def _item(source: params.Frames, folder: str, images: dict[str, str], labels: dict[str, str]) -> Item:
+def _item(source: params.Frames, folder: str, images: dict[str, str], labels: dict[str, str], palette: dict[str, Any] | None) -> Item:
     _check_labels(source, folder, images, labels)
     name = item_name(folder if folder != "." else PurePosixPath(source.frames).name or Path(source.path).name)
     test_from = 0 if folder in source.test_sequences else len(images) - source.test_frames
@@ -45,7 +47,7 @@ def _item(source: params.Frames, folder: str, images: dict[str, str], labels: di
         "num_frames": len(images),
         "test_from": test_from,
         "frames_per_second": f"{source.frames_per_second}/1",
-        "palette": palettes.load(source.palette).as_attributes() if source.palette else None,
+        "palette": palette,
         "label_of": [order.index(stem) for stem in sorted(labels)],
     }
     files = [images[stem] for stem in order] + [labels[stem] for stem in sorted(labels)]

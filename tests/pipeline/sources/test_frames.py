@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from pipeline import params
+from pipeline import palettes, params
 from pipeline.errors import InputError
 from pipeline.sources.frames import items, open_item
 
@@ -118,3 +118,12 @@ def test_a_colour_image_as_label_is_refused(tmp_path):
 def test_more_test_frames_than_frames_are_refused(tmp_path):
     write_images(tmp_path, "images", 2)
     refused(tmp_path, "images: has 2 frames, source.test_frames asks for 5", test_frames=5, labels=None)
+
+
+def test_the_palette_is_read_once_for_all_sequences(tmp_path, monkeypatch):
+    for name in ("a", "b", "c"):
+        write_images(tmp_path, f"images/{name}", 2)
+    read = []
+    monkeypatch.setattr(palettes, "load", lambda name, load=palettes.load: read.append(name) or load(name))
+    assert len(items(source(labels_cover="some"), listed(tmp_path))) == 3
+    assert read == ["camvid"]
