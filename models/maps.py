@@ -10,8 +10,8 @@ from torch import Tensor
 
 def one_hot(label: UInt8[Tensor, "*batch h w"], num_labels: int) -> Float[Tensor, "*batch {num_labels} h w"]:
     """One channel a label. Void (255), like every id from `num_labels` on, is all zero."""
-    ids = torch.arange(num_labels, dtype=torch.uint8, device=label.device)
-    return (label.unsqueeze(-3) == ids[:, None, None]).float()
+    maps = torch.empty(*label.shape[:-2], num_labels, *label.shape[-2:], device=label.device)
+    return _put_one_hot(label, maps)
 
 
 def instance_edges(instance: Integer[Tensor, "*batch h w"]) -> Float[Tensor, "*batch 1 h w"]:
@@ -26,7 +26,16 @@ def label_maps(
     label: UInt8[Tensor, "*batch h w"], instance: Integer[Tensor, "*batch h w"], *, num_labels: int
 ) -> Float[Tensor, "*batch {num_labels}+1 h w"]:
     """The maps of a street scene: one-hot labels, then the instances' edges."""
-    return torch.cat([one_hot(label, num_labels), instance_edges(instance)], dim=-3)
+    maps = torch.empty(*label.shape[:-2], num_labels + 1, *label.shape[-2:], device=label.device)
+    _put_one_hot(label, maps[..., :num_labels, :, :])
+    maps[..., num_labels:, :, :] = instance_edges(instance)
+    return maps
+
+
+def _put_one_hot(label: Tensor, maps: Tensor) -> Tensor:
+    """Compares straight into the maps: most of a training window's bytes are these, each pass over them costs as much as decoding."""
+    ids = torch.arange(maps.shape[-3], dtype=torch.uint8, device=label.device)
+    return torch.eq(label.unsqueeze(-3), ids[:, None, None], out=maps)
 
 
 def foreground_mask(maps: Float[Tensor, "*batch c h w"], foreground_labels: Sequence[int]) -> Float[Tensor, "*batch 1 h w"]:

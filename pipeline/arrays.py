@@ -171,11 +171,18 @@ class ArrayView:
     def __getitem__(self, frames: int | slice) -> np.ndarray:
         if isinstance(frames, slice):
             chosen = range(*frames.indices(self.shape[0]))
-            return np.stack([self[t] for t in chosen]) if chosen else np.empty((0, *self.shape[1:]), self.dtype)
-        t = range(self.shape[0])[frames]
+            decoded = np.empty((len(chosen), *self.shape[1:]), self.dtype)
+            for place, t in enumerate(chosen):
+                self._decode(t, decoded[place])
+            return decoded
+        frame = np.empty(self.shape[1:], self.dtype)
+        self._decode(range(self.shape[0])[frames], frame)
+        return frame
+
+    def _decode(self, t: int, frame: np.ndarray) -> None:
+        """Into its place: a copy of each frame, and another to stack them, took as long as decoding them."""
         try:
-            decoded = numcodecs.blosc.decompress(self._zip.read(self._chunk_name(t)))
-            return np.frombuffer(decoded, self.dtype).reshape(self.shape[1:]).copy()
+            numcodecs.blosc.decompress(self._zip.read(self._chunk_name(t)), frame)
         except DAMAGE as error:
             raise InputError(
                 f"{self._path}: frame {t} is damaged ({_reason(error)}); `python -m pipeline store verify` names what to make again"

@@ -45,16 +45,32 @@ def read(path: Path) -> dict[str, str]:
         raise InputError(f"{path}: is no readable table ({error}): run `python -m pipeline scan {dataset}`") from None
 
 
-def _files(root: Path) -> Iterator[tuple[str, os.stat_result]]:
-    for folder, subfolders, names in os.walk(root, followlinks=True):
-        subfolders[:] = [name for name in subfolders if not name.startswith(".")]
-        for name in names:
-            if not name.startswith("."):
-                path = Path(folder) / name
-                try:
-                    yield path.relative_to(root).as_posix(), path.stat()
-                except OSError as error:
-                    raise InputError(f"{path}: cannot be read ({error.strerror}): a link that leads nowhere? Remove it") from None
+def _files(folder: Path | str, below: str = "") -> Iterator[tuple[str, os.stat_result]]:
+    """Paths relative to the first folder, in any order. Text, not Path: of 100,000 files Path alone would cost a second and a half."""
+    try:
+        with os.scandir(folder) as entries:
+            visible = [entry for entry in entries if not entry.name.startswith(".")]
+    except OSError as error:
+        raise InputError(f"{folder}: cannot be read ({error.strerror})") from None
+    for entry in visible:
+        if _is_folder(entry):
+            yield from _files(entry.path, f"{below}{entry.name}/")
+        else:
+            yield f"{below}{entry.name}", _stat(entry)
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:
+        return False  # the call of stat says what is wrong
+
+
+def _stat(entry: os.DirEntry[str]) -> os.stat_result:
+    try:
+        return entry.stat()
+    except OSError as error:
+        raise InputError(f"{entry.path}: cannot be read ({error.strerror}): a link that leads nowhere? Remove it") from None
 
 
 def _sha256(path: str, stat: os.stat_result, root: Path, known: dict[str, list[object]]) -> str:

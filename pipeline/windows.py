@@ -51,8 +51,8 @@ class Batch:
 
     @staticmethod
     def stacked(windows: "list[Batch]") -> "Batch":
-        """Windows without a batch axis, all from nothing or none, as one batch."""
-        return windows[0]._each(torch.stack, *windows)
+        """Windows without a batch axis, all from nothing or none, as one batch; of a single one nothing is copied."""
+        return windows[0]._each(torch.stack, *windows) if len(windows) > 1 else windows[0]._each(lambda x: x.unsqueeze(0))
 
     def _each(self, change: Callable[..., Tensor], *windows: "Batch") -> "Batch":
         """Changes every tensor, or what the windows have in its place; what is None stays so."""

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path, PurePosixPath
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 from PIL import Image
@@ -27,7 +27,8 @@ def items(source: params.Frames, files: list[str]) -> list[Item]:
         if folder not in images:
             there = ", ".join(sorted(images)[:10])
             raise InputError(f"source.test_sequences: there is no folder {folder} in {source.frames}; there are {there}")
-    return [_item(source, folder, images.get(folder, []), labels.get(folder, [])) for folder in sorted({**images, **labels})]
+    palette = palettes.load(source.palette).as_attributes() if source.palette else None  # read once for thousands of sequences
+    return [_item(source, folder, images.get(folder, []), labels.get(folder, []), palette) for folder in sorted({**images, **labels})]
 
 
 def open_item(item: Item, root: Path) -> Footage:
@@ -41,7 +42,7 @@ def open_item(item: Item, root: Path) -> Footage:
     )
 
 
-def _item(source: params.Frames, folder: str, images: list[str], labels: list[str]) -> Item:
+def _item(source: params.Frames, folder: str, images: list[str], labels: list[str], palette: dict[str, Any] | None) -> Item:
     name = item_name(folder if folder != "." else PurePosixPath(source.frames).name or Path(source.path).name)
     if problem := _problem(source, folder, images, labels):
         return Item(name, source.kind, (*images, *labels), {}, problem)
@@ -51,7 +52,7 @@ def _item(source: params.Frames, folder: str, images: list[str], labels: list[st
         "num_frames": len(images),
         "test_from": 0 if folder in source.test_sequences else len(images) - source.test_frames,
         "frames_per_second": f"{source.frames_per_second}/1",
-        "palette": palettes.load(source.palette).as_attributes() if source.palette else None,
+        "palette": palette,
         "label_of": [numbers[stem] for stem in stems],
     }
     return Item(name, source.kind, (*order, *sorted(labels, key=_stem)), parameters)

@@ -96,12 +96,12 @@ def test_the_projects_own_data_sets_can_be_worked_on():
             "segmentation.weights_from is sample-street, which has no model of its own",
         ),
         (
-            added("videos", "weights_from: sample-street", "weights_from: mine"),
+            added("videos"),
             "mine",
             "segmentation.weights_from is the data set itself, but its source has no labels to learn from",
         ),
         (
-            added("videos", "weights_from: sample-street", "weights_from: sample-street, backend: given"),
+            added("videos", "weights_from: mine", "weights_from: sample-street, backend: given"),
             "mine",
             "segmentation.backend is given, but its source has no labels",
         ),

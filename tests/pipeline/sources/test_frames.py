@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from pipeline import params
+from pipeline import palettes, params
 from pipeline.errors import InputError
 from pipeline.sources import open_item
 from pipeline.sources.frames import items
@@ -136,3 +136,12 @@ def test_a_sequence_that_does_not_fit_together_fails_alone(tmp_path):
         "e": "",
         "f": "labels/f: has labels but images/f has no frames",
     }
+
+
+def test_the_palette_is_read_once_for_all_sequences(tmp_path, monkeypatch):
+    for name in ("a", "b", "c"):
+        write_images(tmp_path, f"images/{name}", 2)
+    read = []
+    monkeypatch.setattr(palettes, "load", lambda name, load=palettes.load: read.append(name) or load(name))
+    assert len(items(source(labels_cover="some"), listed(tmp_path))) == 3
+    assert read == ["camvid"]

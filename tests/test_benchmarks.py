@@ -1,0 +1,40 @@
+"""That each benchmark still runs and prints its rows, at a tiny size; what it measures is for benchmarks/README.md."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import REPOSITORY
+
+TINY = {
+    "scan": ["--files", "60", "--rounds", "1"],
+    "windows": ["--sizes", "32x16", "--windows", "2", "--rounds", "1"],
+    "training_step": ["--size", "64x32", "--steps", "1", "--rounds", "1"],
+    "orchestration": ["--clips", "4", "--rounds", "1"],
+    "repro": ["--clips", "14", "--rounds", "1"],
+}
+MARKS = {"orchestration": pytest.mark.server, "repro": pytest.mark.slow}
+
+
+def test_every_script_is_run_here() -> None:
+    scripts = {path.stem for path in (REPOSITORY / "benchmarks").glob("*.py") if 'if __name__ == "__main__"' in path.read_text()}
+    assert scripts - {"tiny_stage", "many_clips"} == set(TINY)
+
+
+@pytest.mark.parametrize("name", [pytest.param(name, marks=MARKS.get(name, ())) for name in TINY])
+def test_a_benchmark_prints_a_table(name: str, tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", f"benchmarks.{name}", *TINY[name]],
+        cwd=REPOSITORY,
+        env={**os.environ, "TMPDIR": str(tmp_path)},
+        text=True,
+        capture_output=True,
+    )
+    assert done.returncode == 0, done.stderr
+    header, line, *rows = done.stdout.splitlines()
+    assert header.startswith("| what | measured |") and set(line) == {"|", "-"}
+    assert len([row for row in rows if re.fullmatch(r"\|( [^|]* \|){5}", row)]) >= 2, done.stdout
