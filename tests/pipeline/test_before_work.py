@@ -72,7 +72,7 @@ def test_the_projects_own_data_sets_can_be_worked_on():
             "smoke",
             "optical_flow.strides asks for 9: backend is given, and its source has true flow of 1, 3",
         ),
-        (smoke("evaluate: {}", "evaluate: {stride: 9}"), "smoke", "evaluate.stride is 9: optical_flow.strides has 1, 3"),
+        (smoke("evaluate: {", "evaluate: {stride: 9, "), "smoke", "evaluate.stride is 9: optical_flow.strides has 1, 3"),
         (
             smoke("window_frames: 4", "window_frames: 7"),
             "smoke",
