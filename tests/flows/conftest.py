@@ -2,11 +2,9 @@
 
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,6 +19,7 @@ from processes import assert_ended
 from tiny_project import Project
 
 from flows import environment
+from tests.clone import free_port
 
 
 @pytest.fixture(scope="session")
@@ -47,7 +46,7 @@ class Server:
 def server(template: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     home = tmp_path_factory.mktemp("served")
     served = Project(Path(shutil.copytree(template, home / "a project")), {"PREFECT_HOME": str(home / "prefect")})
-    port = _free_port()
+    port = free_port()
     process = served.start("flows.server", "--port", str(port))
     assert process.stdout is not None
     printed = [process.stdout.readline().strip() for _ in range(2)]
@@ -67,17 +66,6 @@ def tracked(project: Project, server: Server, monkeypatch: pytest.MonkeyPatch) -
         monkeypatch.setenv(name, value)
     with temporary_settings({PREFECT_API_URL: server.api_url, PREFECT_LOGGING_TO_API_ENABLED: False}):
         yield project
-
-
-def _free_port() -> int:
-    """The next one is free, too: it serves the reports."""
-    while True:
-        with socket.socket() as probe, socket.socket() as following:
-            probe.bind(("127.0.0.1", 0))
-            port = int(probe.getsockname()[1])
-            with suppress(OSError):
-                following.bind(("127.0.0.1", port + 1))
-                return port
 
 
 def _end_by_ctrl_c(process: subprocess.Popen[str]) -> None:
