@@ -5,6 +5,7 @@ standard input closes), when SIGTERM comes, and when the command ends but leaves
 SIGKILL for what is still there after GRACE seconds.
 """
 
+import ctypes
 import os
 import signal
 import subprocess
@@ -17,6 +18,8 @@ from threading import Event, Thread
 import psutil  # type: ignore[import-untyped]
 
 POLL_SECONDS = 0.05
+PR_SET_PDEATHSIG = 1
+"""Of Linux's <sys/prctl.h>."""
 
 _started: set[subprocess.Popen[str]] = set()
 
@@ -68,13 +71,19 @@ def main(grace_seconds: float, command: list[str]) -> int:
     told_to_end = Event()
     signal.signal(signal.SIGTERM, lambda *_: told_to_end.set())
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the starter, too: it decides
+    leader = subprocess.Popen(command, stdin=subprocess.DEVNULL, start_new_session=True, preexec_fn=_end_with_supervisor)
     Thread(target=_watch_input, args=[told_to_end], daemon=True).start()
-    leader = subprocess.Popen(command, stdin=subprocess.DEVNULL, start_new_session=True)
     while leader.poll() is None and not told_to_end.wait(POLL_SECONDS):
         pass
     _end_group(leader, grace_seconds)
     status = leader.wait()
     return status if status >= 0 else 128 - status
+
+
+def _end_with_supervisor() -> None:
+    """In the command's process: if the supervisor itself is killed, the kernel sends this one SIGTERM."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 def _watch_input(told_to_end: Event) -> None:

@@ -50,6 +50,7 @@ def cancel_the_stage(running: DeploymentRun) -> None:
         pytest.param(cancel_the_stage, {"parent": "FAILED", "stage": "CANCELLED"}, id="stage-cancelled"),
         pytest.param(kill_flow, {"parent": "CRASHED", "stage": "CRASHED"}, id="flow-killed"),
         pytest.param(kill("dvc"), {"parent": "FAILED", "stage": "CRASHED"}, id="dvc-killed"),
+        pytest.param(kill("flows.supervise"), {"parent": "FAILED", "stage": "CRASHED"}, id="supervisor-killed"),
         pytest.param(kill("tiny_journey"), {"parent": "FAILED", "stage": "CRASHED"}, id="stage-killed"),
     ],
 )
