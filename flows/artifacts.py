@@ -17,8 +17,8 @@ from prefect.client.schemas.actions import ArtifactCreate, ArtifactUpdate
 from flows import environment
 from pipeline import layout
 
-PREVIEW_SECONDS = 5.0
-"""How often it is looked whether a training has left a new preview."""
+PREVIEW_SECONDS, LAST_LOOK_SECONDS = 5.0, 2.0
+"""How often it is looked whether a training has left a new preview; how long its end waits for a slow server."""
 
 
 def show_table(*name: str, rows: list[dict[str, object]], description: str) -> None:
@@ -49,7 +49,7 @@ def showing_previews(flow_run: UUID, name: str, *folders: Path) -> Iterator[None
         yield
     finally:
         over.set()
-        thread.join()
+        thread.join(LAST_LOOK_SECONDS)
 
 
 def _show_newest(flow_run: UUID, key: str, folders: tuple[Path, ...], over: Event) -> None:

@@ -1,10 +1,12 @@
 """What is asked of DVC: its graph, and one stage at a time."""
 
+import json
 import re
 import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from graphlib import TopologicalSorter
 from typing import Literal
 
 from flows import environment
@@ -50,12 +52,25 @@ def upstream_stages(target: str) -> dict[str, set[str]]:
     return parse_dot(asked.stdout)
 
 
-def would_run(target: str) -> list[str]:
-    """The stages that bringing `target` up to date would run now, in their order; nothing is run."""
-    asked = subprocess.run([*DVC, "repro", "--dry", target], env=environment.for_tools(), capture_output=True, text=True)
+@dataclass(frozen=True)
+class OutOfDate:
+    changed: list[str]
+    """Something that they read, or their own output, is not as in dvc.lock."""
+    after: list[str]
+    """They read what those write: they run, too, unless it comes out equal."""
+
+
+def out_of_date(stages: dict[str, set[str]]) -> OutOfDate:
+    """Of stages with those that they need, as `upstream_stages` gives them; in their order. Nothing is run."""
+    asked = subprocess.run([*DVC, "status", "--json", *stages], env=environment.for_tools(), capture_output=True, text=True)
     if asked.returncode:
-        raise InputError(f"dvc repro --dry {target}: {_last_line(asked.stderr)}")
-    return re.findall(r"^Running stage '([^']+)'", asked.stdout, re.MULTILINE)
+        raise InputError(f"dvc status: {_last_line(asked.stderr)}")
+    changed, after = set(json.loads(asked.stdout)), set[str]()
+    order = list(TopologicalSorter(stages).static_order())
+    for stage in order:
+        if stage not in changed and stages[stage] & (changed | after):
+            after.add(stage)
+    return OutOfDate([stage for stage in order if stage in changed], [stage for stage in order if stage in after])
 
 
 def parse_dot(dot: str) -> dict[str, set[str]]:

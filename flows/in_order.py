@@ -17,7 +17,7 @@ from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 
 from flows import dvc_project, supervise
 from flows.artifacts import show_report, show_table
-from flows.dvc_project import Repro
+from flows.dvc_project import OutOfDate, Repro
 from flows.link import PARENT_FLOW_RUN
 from flows.witness import witnessed
 from pipeline import layout, prepare
@@ -38,7 +38,7 @@ def run_up_to(target: str, dataset: str, *, only_say: bool) -> State[Any]:
         try:
             stages = _prepared(f"{target}@{dataset}", dataset)
             if only_say:
-                return _said(dvc_project.would_run(f"{target}@{dataset}"), target, dataset)
+                return _said(dvc_project.out_of_date(stages), target, dataset)
         except InputError as error:
             return Failed(message=str(error))
         states = _run_all(stages)
@@ -59,10 +59,14 @@ def _prepared(target: str, dataset: str) -> dict[str, set[str]]:
     return stages
 
 
-def _said(stages: list[str], target: str, dataset: str) -> State[Any]:
-    rows: list[dict[str, object]] = [{"stage": stage} for stage in stages]
-    show_table(target, dataset, "would-run", rows=rows, description=f"Stages that {target}@{dataset} would run now")
-    return Completed(message=f"would run: {', '.join(stages)}" if stages else "everything is up to date")
+def _said(found: OutOfDate, target: str, dataset: str) -> State[Any]:
+    rows: list[dict[str, object]] = [{"stage": stage, "would run": "yes"} for stage in found.changed]
+    rows += [{"stage": stage, "would run": "unless what it reads comes out equal"} for stage in found.after]
+    show_table(target, dataset, "would-run", rows=rows, description=f"What {target}@{dataset} would run now")
+    if not rows:
+        return Completed(message="everything is up to date")
+    after = f"; and, unless what they read comes out equal: {', '.join(found.after)}" if found.after else ""
+    return Completed(message=f"would run: {', '.join(found.changed)}{after}")
 
 
 def _run_all(stages: dict[str, set[str]]) -> dict[str, State[Any]]:

@@ -18,7 +18,7 @@ import httpx
 from prefect import Flow, State, Task
 from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.objects import FlowRun
-from prefect.exceptions import TerminationSignal
+from prefect.exceptions import ObjectNotFound, TerminationSignal
 from prefect.flow_engine import run_flow
 from prefect.states import Cancelled, Pending
 
@@ -39,7 +39,8 @@ def run_linked(flow: Flow[Any, Any], *, name: str, tags: list[str], parameters: 
                 return cast("State[Any]", run_flow(flow, flow_run=flow_run, parameters=parameters, return_type="state"))
             except TerminationSignal as ended:
                 if cancelled.is_set():
-                    client.set_flow_run_state(flow_run.id, Cancelled(message="Cancelled in the UI."), force=True)
+                    with suppress(httpx.HTTPError):  # the witness tries again
+                        client.set_flow_run_state(flow_run.id, Cancelled(message="Cancelled in the UI."), force=True)
                 how = "was cancelled" if cancelled.is_set() else "was ended from outside"
                 print(f"{name}: {how}; what it has finished is kept", file=sys.stderr, flush=True)
                 sys.exit(128 + ended.signal)
@@ -70,14 +71,16 @@ def _asking_whether_cancelled(flow_run: UUID) -> Iterator[Event]:
     def ask() -> None:
         with get_client(sync_client=True) as client:
             while not (over.wait(CANCEL_SECONDS) or cancelled.is_set()):
-                with suppress(httpx.HTTPError):  # a server that is away for a moment is asked again
+                with suppress(httpx.HTTPError, ObjectNotFound):  # a server that is away for a moment is asked again
                     state = client.read_flow_run(flow_run).state
-                    if state is not None and state.is_cancelling():
+                    if state is not None and state.is_cancelling() and not over.is_set():
                         cancelled.set()
                         os.kill(os.getpid(), signal.SIGTERM)
 
-    Thread(target=ask, daemon=True).start()
+    thread = Thread(target=ask, daemon=True)
+    thread.start()
     try:
         yield cancelled
     finally:
         over.set()
+        thread.join(CANCEL_SECONDS)

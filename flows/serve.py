@@ -3,11 +3,13 @@
 There is one of each for every data set in `datasets` and in `catalog` of params.yaml, also for those added while it runs.
 """
 
+import argparse
 import asyncio
 import shlex
 import sys
 from typing import Any, cast
 
+import httpx
 from prefect import Flow
 from prefect.deployments.runner import RunnerDeployment
 from prefect.runner import Runner
@@ -16,6 +18,7 @@ from prefect.utilities.annotations import freeze
 
 from flows.evaluate import evaluate
 from flows.preprocess import preprocess
+from flows.settle import settle_left
 from flows.train import train
 from pipeline import layout
 from pipeline.errors import InputError
@@ -28,48 +31,63 @@ QUERY_SECONDS = 3.0
 """How often the server is asked for runs to start."""
 
 
-def main() -> int:
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="python -m flows.serve", description="Offers the deployments to a Prefect server, and runs them.")
+    parser.add_argument(
+        "--own-server", action="store_true", help="nobody else runs deployments of this server: what it calls running has ended"
+    )
+    asked = parser.parse_args(arguments)
+    seen = _changed()
     try:
         offered = deployments(load(layout.PARAMS))
     except InputError as error:
         print(error, file=sys.stderr)
         return 1
-    asyncio.run(_serve(offered))
+    if asked.own_server:
+        settle_left()
+    asyncio.run(_serve(offered, seen))
     return 0
 
 
-async def _serve(offered: list[RunnerDeployment]) -> None:
+async def _serve(offered: list[RunnerDeployment], seen: int) -> None:
     runner = Runner(pause_on_shutdown=False, query_seconds=QUERY_SECONDS)
     await asyncio.gather(*map(runner.aadd_deployment, offered))
     print(f"Prefect's pages: {PREFECT_UI_URL.value()}")
     command = f"{shlex.quote(sys.executable)} -m prefect deployment run {offered[0].full_name} --watch"
     print(f"PREFECT_API_URL={PREFECT_API_URL.value()} {command}", flush=True)
     names = {deployment.full_name for deployment in offered}
-    following = asyncio.create_task(_follow_params(runner, names))
+    following = asyncio.create_task(_follow_params(runner, names, seen))
     try:
         await runner.start()
     finally:
         following.cancel()
 
 
-async def _follow_params(runner: Runner, names: set[str]) -> None:
-    """Offers data sets that come into params.yaml later; a broken file is told of once, and the old ones go on."""
-    seen = layout.PARAMS.stat().st_mtime_ns
+async def _follow_params(runner: Runner, names: set[str], seen: int) -> None:
+    """Offers data sets that come into params.yaml later. A broken file, or a server that is away, is told of and looked at again."""
     while True:
         await asyncio.sleep(FOLLOW_SECONDS)
-        changed = layout.PARAMS.stat().st_mtime_ns if layout.PARAMS.exists() else seen
+        changed = _changed()
         if changed == seen:
             continue
-        seen = changed
         try:
-            offered = deployments(load(layout.PARAMS))
-        except InputError as error:
+            for deployment in deployments(load(layout.PARAMS)):
+                if deployment.full_name not in names:
+                    await runner.aadd_deployment(deployment)
+                    names.add(deployment.full_name)
+        except (InputError, httpx.HTTPError) as error:
             print(error, file=sys.stderr, flush=True)
-            continue
-        for deployment in offered:
-            if deployment.full_name not in names:
-                await runner.aadd_deployment(deployment)
-                names.add(deployment.full_name)
+            if isinstance(error, httpx.HTTPError):
+                continue
+        seen = changed
+
+
+def _changed() -> int:
+    """When params.yaml was last changed; 0 where it is not there, as for a moment while an editor replaces it."""
+    try:
+        return layout.PARAMS.stat().st_mtime_ns
+    except FileNotFoundError:
+        return 0
 
 
 def deployments(all_params: Params) -> list[RunnerDeployment]:

@@ -60,7 +60,7 @@ def run(port: int) -> NoReturn:
         server = start("prefect", "server", "start", "--host", HOST, "--port", str(port), output=log.fileno())
         _wait_for_answer(url, server, log.name)
         pages = start("flows.pages", str(port + 1), output=log.fileno())
-        deployments = start("flows.serve", output=None)
+        deployments = start("flows.serve", "--own-server", output=None)
         _wait_for_end({"the Prefect server": server, "the server of the reports": pages, "the deployments' process": deployments}, log.name)
 
 

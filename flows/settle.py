@@ -8,6 +8,8 @@ from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.filters import (
     FlowRunFilter,
     FlowRunFilterParentFlowRunId,
+    FlowRunFilterState,
+    FlowRunFilterStateType,
     TaskRunFilter,
     TaskRunFilterFlowRunId,
     TaskRunFilterState,
@@ -24,7 +26,8 @@ POLL_SECONDS = 0.3
 NOT_READY = "NotReady"
 """The state of a task for ever when one before it has failed."""
 
-UNFINISHED = [StateType.SCHEDULED, StateType.PENDING, StateType.RUNNING, StateType.PAUSED, StateType.CANCELLING]
+STARTED = [StateType.PENDING, StateType.RUNNING, StateType.CANCELLING]
+UNFINISHED = [StateType.SCHEDULED, StateType.PAUSED, *STARTED]
 
 
 def settle(flow_run_id: UUID) -> None:
@@ -37,9 +40,28 @@ def settle(flow_run_id: UUID) -> None:
             client.set_flow_run_state(flow_run_id, _end(cancelled), force=True)
         until = time.monotonic() + LATE_SECONDS
         while time.monotonic() < until:
-            for task_run in _unfinished_tasks(client, flow_run_id):
-                client.set_task_run_state(task_run.id, _end(cancelled), force=True)
+            _settle_tasks(client, flow_run_id, cancelled)
             time.sleep(POLL_SECONDS)
+
+
+def settle_left() -> None:
+    """For a server that starts: what its records call running ended with its last process, or with the machine.
+
+    The run of a stage without a parent is left alone: a `dvc repro` by hand may have outlived the server.
+    """
+    with get_client(sync_client=True) as client:
+        running = FlowRunFilter(state=FlowRunFilterState(type=FlowRunFilterStateType(any_=STARTED)))
+        left = [run for run in client.read_flow_runs(flow_run_filter=running) if run.deployment_id or run.parent_task_run_id]
+        for flow_run in left:
+            cancelled = _is_cancelled(flow_run) or _is_cancelled(_parent(client, flow_run))
+            client.set_flow_run_state(flow_run.id, _end(cancelled), force=True)
+        for flow_run in left:
+            _settle_tasks(client, flow_run.id, _is_cancelled(flow_run))
+
+
+def _settle_tasks(client: SyncPrefectClient, flow_run_id: UUID, cancelled: bool) -> None:
+    for task_run in _unfinished_tasks(client, flow_run_id):
+        client.set_task_run_state(task_run.id, _end(cancelled), force=True)
 
 
 def _end(cancelled: bool) -> State[Any]:

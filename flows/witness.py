@@ -9,7 +9,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from uuid import UUID
 
 from flows import environment
@@ -29,9 +29,13 @@ def witnessed(flow_run: UUID) -> Iterator[None]:
         start_new_session=True,
     )
     assert witness.stdin is not None
-    with witness.stdin:
+    ended_well = False
+    try:
         yield
-        witness.stdin.write(WELL)
+        ended_well = True
+    finally:
+        with suppress(BrokenPipeError), witness.stdin:  # a witness that is gone harms nobody
+            witness.stdin.write(WELL if ended_well else b"")
     witness.wait()
 
 

@@ -5,15 +5,18 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from ruamel.yaml import YAML
 
 from flows import environment
 from tests.conftest import REPOSITORY
+
+START_SECONDS, RUN_SECONDS = 300, 1500
 
 
 class Clone:
@@ -22,15 +25,20 @@ class Clone:
         subprocess.run(["git", "clone", "-q", str(REPOSITORY), str(root)], check=True)
         self.variables = {name: value for name, value in os.environ.items() if not name.startswith(("PREFECT", "V2V"))}
 
-    def start(self, *module: str) -> subprocess.Popen[str]:
-        """`python -m ...` in the clone."""
+    def start(self, *module: str, output: IO[str] | None = None) -> subprocess.Popen[str]:
+        """`python -m ...` in the clone; prints into a pipe, or a file."""
         variables = {**environment.QUIET, **self.variables, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
         command = [sys.executable, "-m", *module]
-        return subprocess.Popen(command, cwd=self.root, env=variables, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        return subprocess.Popen(
+            command, cwd=self.root, env=variables, text=True, stdout=output or subprocess.PIPE, stderr=subprocess.STDOUT
+        )
 
     def run(self, *module: str) -> str:
         process = self.start(*module)
-        printed, _ = process.communicate()
+        try:
+            printed, _ = process.communicate(timeout=RUN_SECONDS)
+        finally:
+            process.kill()  # nothing where it has ended
         assert process.returncode == 0, printed
         return printed
 
@@ -42,17 +50,19 @@ class Clone:
     @contextmanager
     def server(self) -> Iterator[str]:
         """`python -m flows.server`; what runs in the clone meanwhile is seen by it. Yields the address of its pages."""
-        port = free_port()
-        process = self.start("flows.server", "--port", str(port))
-        assert process.stdout is not None
+        port, log = free_port(), self.root / "server.txt"
+        with log.open("w") as output:  # a pipe that nobody reads would fill up
+            process = self.start("flows.server", "--port", str(port), output=output)
         try:
-            said = process.stdout.readline()
-            assert f":{port}" in said, said + process.stdout.read()
+            until = time.monotonic() + START_SECONDS
+            while log.read_text().count("\n") < 2:
+                assert process.poll() is None and time.monotonic() < until, log.read_text()
+                time.sleep(0.2)
             self.variables[environment.API_URL] = f"http://127.0.0.1:{port}/api"
             yield f"http://127.0.0.1:{port}"
         finally:
             process.send_signal(signal.SIGINT)
-            process.communicate(timeout=120)
+            process.wait(timeout=120)
             self.variables.pop(environment.API_URL, None)
 
 

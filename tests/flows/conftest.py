@@ -15,7 +15,7 @@ sys.path.insert(0, str(Path(__file__).parent))  # for the helpers beside this fi
 
 import tiny_project
 from prefect.settings import PREFECT_API_URL, PREFECT_LOGGING_TO_API_ENABLED, temporary_settings
-from processes import assert_ended
+from processes import assert_ended, wait_for
 from tiny_project import Project
 
 from flows import environment
@@ -47,13 +47,13 @@ def server(template: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator
     home = tmp_path_factory.mktemp("served")
     served = Project(Path(shutil.copytree(template, home / "a project")), {"PREFECT_HOME": str(home / "prefect")})
     port = free_port()
-    process = served.start("flows.server", "--port", str(port))
-    assert process.stdout is not None
-    printed = [process.stdout.readline().strip() for _ in range(2)]
-    assert all(printed), process.stderr and process.stderr.read()
+    log = home / "printed.txt"  # a pipe that nobody reads would fill up
+    with log.open("w") as output:
+        process = served.start("flows.server", "--port", str(port), output=output)
+    wait_for(lambda: log.read_text().count("\n") >= 2 or process.poll() is not None, 300, log.read_text)
     url = f"http://127.0.0.1:{port}/api"
     served.variables[environment.API_URL] = url
-    yield Server(url, served, printed)
+    yield Server(url, served, log.read_text().splitlines()[:2])
     _end_by_ctrl_c(process)
 
 

@@ -4,6 +4,7 @@ from tiny_project import DATASET, Project
 from flows import dvc_project
 from flows.dvc_project import Repro
 from pipeline.errors import InputError
+from pipeline.runner import Outcome, Summary
 
 
 def test_the_graph_is_the_one_of_dvc_yaml(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -51,3 +52,9 @@ def test_why_a_stage_failed_is_what_it_said_last(printed: list[str], sentences: 
 
 def test_without_a_start_dvc_says_why() -> None:
     assert Repro("clips@a", "failed", ["ERROR: 'dvc.yaml' is invalid."]).sentences() == "ERROR: 'dvc.yaml' is invalid."
+
+
+def test_counts_are_those_of_the_stages_summary() -> None:
+    summary = Summary("clips", "a", computed=2, reused=3, failed=[Outcome("two", "failed", "bad")], seconds=0.1)
+    assert Repro("clips@a", "failed", [*START, str(summary), "two: bad", END]).counts() == {"computed": 2, "reused": 3, "failed": 1}
+    assert Repro("clips@a", "unchanged", []).counts() == {}

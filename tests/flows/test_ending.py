@@ -1,7 +1,7 @@
 """Runs that are cancelled or killed, against a real server: their processes end, the UI shows the truth, nothing finished is lost."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
 from conftest import Server
@@ -19,9 +19,10 @@ END_SECONDS, SETTLED_SECONDS = 30, 60
 
 
 @pytest.fixture
-def running(server: Server, tracked: Project, monkeypatch: pytest.MonkeyPatch) -> DeploymentRun:
+def running(server: Server, tracked: Project, monkeypatch: pytest.MonkeyPatch) -> Iterator[DeploymentRun]:
     monkeypatch.chdir(server.project.root)
-    return started_and_lasting(server.project)
+    yield started_and_lasting(server.project)
+    (server.project.root / "go").touch()  # a failed test must not keep the deployment's only slot
 
 
 def kill(module: str) -> Callable[[DeploymentRun], None]:

@@ -80,6 +80,34 @@ def test_a_data_set_that_is_not_there_ends_in_one_sentence(tracked: Project, dat
     assert "\n" not in end.message
 
 
+def test_only_say_runs_nothing_and_names_what_would_run(tracked: Project) -> None:
+    said = preprocess(DATASET, only_say=True, return_state=True)
+    assert said.message is not None and said.message.startswith("would run: ")
+    assert {name for name in (CLIPS, SEGMENTATION, OPTICAL_FLOW, WHOLE) if name in said.message} == {
+        CLIPS,
+        SEGMENTATION,
+        OPTICAL_FLOW,
+        WHOLE,
+    }
+    assert not (tracked.root / "data" / DATASET).exists()
+
+    preprocess(DATASET, return_state=True)
+    assert preprocess(DATASET, only_say=True, return_state=True).message == "everything is up to date"
+
+    tracked.raw(two="2")
+    changed = preprocess(DATASET, only_say=True, return_state=True).message
+    assert changed is not None and changed.startswith(f"would run: {CLIPS}; and, unless what they read comes out equal: ")
+    assert all(name in changed for name in (SEGMENTATION, OPTICAL_FLOW, WHOLE))
+
+
+def test_the_stages_table_counts_clips(tracked: Project) -> None:
+    tracked.raw(two="bad")
+    rows = {row["stage"]: row for row in table(preprocess(DATASET, return_state=True))}
+    assert [rows[CLIPS][name] for name in ("computed", "reused", "failed")] == [2, 0, 0]
+    assert [rows[SEGMENTATION][name] for name in ("computed", "reused", "failed")] == [1, 0, 1]
+    assert [rows[WHOLE][name] for name in ("computed", "reused", "failed")] == ["", "", ""]
+
+
 def still_running(flow_run_name: str) -> list[FlowRun]:
     with get_client(sync_client=True) as client:
         return client.read_flow_runs(flow_run_filter=FlowRunFilter(name={"any_": [flow_run_name]}, state={"type": {"any_": ["RUNNING"]}}))
@@ -90,10 +118,15 @@ def up_to_date(project: Project) -> bool:
 
 
 def results(end: State[None]) -> dict[str, str]:
-    """The table beside the parent's flow run."""
+    return {row["stage"]: row["result"] for row in table(end)}
+
+
+def table(end: State[None]) -> list[dict[str, str]]:
+    """The one beside the parent's flow run."""
     with get_client(sync_client=True) as client:
-        (table,) = client.read_artifacts(artifact_filter=ArtifactFilter(flow_run_id={"any_": [end.state_details.flow_run_id]}))
-    return {row["stage"]: row["result"] for row in json.loads(table.data)}
+        (artifact,) = client.read_artifacts(artifact_filter=ArtifactFilter(flow_run_id={"any_": [end.state_details.flow_run_id]}))
+    rows: list[dict[str, str]] = json.loads(artifact.data)
+    return rows
 
 
 def children(end: State[None]) -> dict[str, str]:

@@ -1,6 +1,7 @@
 """Two runs over the same data set at the same time: both end well, or the second says in words why it does not."""
 
 import time
+from collections.abc import Iterator
 
 import pytest
 from conftest import Server
@@ -14,10 +15,11 @@ DATASET_STAGE = f"dataset@{DATASET}"
 
 
 @pytest.fixture
-def served(server: Server, tracked: Project, monkeypatch: pytest.MonkeyPatch) -> Project:
+def served(server: Server, tracked: Project, monkeypatch: pytest.MonkeyPatch) -> Iterator[Project]:
     """The project whose deployments are served; this process is in it."""
     monkeypatch.chdir(server.project.root)
-    return server.project
+    yield server.project
+    go(server.project)  # a failed test must not keep the deployment's only slot
 
 
 def go(project: Project) -> None:

@@ -6,6 +6,7 @@ import sys
 from contextlib import chdir
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import IO
 
 from ruamel.yaml import YAML
 
@@ -59,10 +60,11 @@ class Project:
         with chdir(self.root):
             scan.run(DATASET, Path("raw"))
 
-    def start(self, *module: str) -> subprocess.Popen[str]:
-        """`python -m ...` in the project."""
+    def start(self, *module: str, output: IO[str] | None = None) -> subprocess.Popen[str]:
+        """`python -m ...` in the project; prints into pipes, or all into one file."""
         command = [sys.executable, "-m", *module]
-        return subprocess.Popen(command, cwd=self.root, env=self._environment(), text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        to = {"stdout": output, "stderr": subprocess.STDOUT} if output else {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+        return subprocess.Popen(command, cwd=self.root, env=self._environment(), text=True, **to)
 
     def run(self, *module: str) -> subprocess.CompletedProcess[str]:
         process = self.start(*module)
