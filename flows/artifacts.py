@@ -5,6 +5,7 @@ import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from contextvars import copy_context
 from pathlib import Path
 from threading import Event, Thread
 from uuid import UUID
@@ -43,7 +44,7 @@ def showing_previews(flow_run: UUID, name: str, *folders: Path) -> Iterator[None
     It holds the picture itself, so that it is seen from wherever the UI is.
     """
     over = Event()
-    thread = Thread(target=_show_newest, args=[flow_run, _key("preview", name), folders, over], daemon=True)
+    thread = Thread(target=copy_context().run, args=[_show_newest, flow_run, _key("preview", name), folders, over], daemon=True)
     thread.start()
     try:
         yield

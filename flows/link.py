@@ -9,6 +9,7 @@ import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from contextvars import copy_context
 from threading import Event, Thread
 from types import FrameType
 from typing import Any, NoReturn, cast
@@ -77,7 +78,7 @@ def _asking_whether_cancelled(flow_run: UUID) -> Iterator[Event]:
                         cancelled.set()
                         os.kill(os.getpid(), signal.SIGTERM)
 
-    thread = Thread(target=ask, daemon=True)
+    thread = Thread(target=copy_context().run, args=[ask], daemon=True)  # with the settings of this run
     thread.start()
     try:
         yield cancelled

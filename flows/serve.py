@@ -71,7 +71,8 @@ async def _follow_params(runner: Runner, names: set[str], seen: int) -> None:
         if changed == seen:
             continue
         try:
-            for deployment in deployments(load(layout.PARAMS)):
+            offered = await asyncio.to_thread(lambda: deployments(load(layout.PARAMS)))  # in the loop Prefect would give coroutines
+            for deployment in offered:
                 if deployment.full_name not in names:
                     await runner.aadd_deployment(deployment)
                     names.add(deployment.full_name)

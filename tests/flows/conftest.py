@@ -39,7 +39,10 @@ class Server:
 
     api_url: str
     project: Project
-    printed: list[str]
+    log: Path
+
+    def printed(self) -> list[str]:
+        return self.log.read_text().splitlines()
 
 
 @pytest.fixture(scope="session")
@@ -53,7 +56,7 @@ def server(template: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator
     wait_for(lambda: log.read_text().count("\n") >= 2 or process.poll() is not None, 300, log.read_text)
     url = f"http://127.0.0.1:{port}/api"
     served.variables[environment.API_URL] = url
-    yield Server(url, served, log.read_text().splitlines()[:2])
+    yield Server(url, served, log)
     _end_by_ctrl_c(process)
 
 

@@ -25,7 +25,7 @@ def test_a_port_in_use_is_refused_in_one_sentence(capsys: pytest.CaptureFixture[
 
 @pytest.mark.server
 def test_it_says_where_the_pages_are_and_what_to_run(server: Server) -> None:
-    pages, command = server.printed
+    pages, command, *_ = server.printed()
     assert pages == f"Prefect's pages: {server.api_url.removesuffix('/api')}"
     assert command.startswith(f"PREFECT_API_URL={server.api_url} ")
     assert command.endswith(f" -m prefect deployment run preprocess/{DATASET} --watch")
@@ -56,7 +56,7 @@ def test_a_data_set_that_comes_later_is_offered_too(server: Server) -> None:
         with params.open("w") as file:
             YAML().dump(values, file)
         address = f"{server.api_url}/deployments/name/preprocess/late-street"
-        wait_for(lambda: httpx.get(address).status_code == 200, 120)
+        wait_for(lambda: httpx.get(address).status_code == 200, 120, server.printed)
     finally:
         params.write_text(before)
 
