@@ -22,7 +22,7 @@ import zarr
 from zarr.codecs import BloscCodec
 from zarr.storage import MemoryStore
 
-from pipeline.errors import InputError
+from pipeline.errors import InputError, is_machine_fault
 
 numcodecs.blosc.use_threads = False
 
@@ -107,12 +107,14 @@ def _open(path: Path, inode: int, mtime_ns: int, process: int) -> "Clip":
     try:
         return Clip(path)
     except DAMAGE as error:
+        if is_machine_fault(error):
+            raise
         raise InputError(f"{path}: is no readable array file ({_reason(error)})") from None
 
 
 DAMAGE = (
     *(BadZipFile, zlib.error, struct.error, EOFError, OSError, RuntimeError),
-    *(LookupError, ValueError, TypeError, AttributeError, MemoryError),
+    *(LookupError, ValueError, TypeError, AttributeError),
 )
 """What zipfile, json and Blosc raise where bytes are not what they wrote (NotImplementedError is a RuntimeError)."""
 
@@ -184,6 +186,8 @@ class ArrayView:
         try:
             numcodecs.blosc.decompress(self._zip.read(self._chunk_name(t)), frame)
         except DAMAGE as error:
+            if is_machine_fault(error):
+                raise
             raise InputError(
                 f"{self._path}: frame {t} is damaged ({_reason(error)}); `python -m pipeline store verify` names what to make again"
             ) from None

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from models.video_generator import VideoGenerator
 from pipeline import layout, palettes
-from pipeline.errors import InputError
+from pipeline.errors import InputError, is_machine_fault
 from pipeline.palettes import Palette
 
 WEIGHTS, DESCRIPTION = "generator.safetensors", "generator.json"
@@ -36,11 +36,13 @@ class TrainedGenerator:
             described = json.loads((folder / DESCRIPTION).read_text())
             self.palette = palettes.from_attributes(described["palette"])
             self.each_alone: bool = described["each_alone"]
-            network = VideoGenerator(**described["generator"]).to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-            network.load_state_dict(load_file(folder / WEIGHTS, device=device))
+            network = VideoGenerator(**described["generator"])
+            network.load_state_dict(load_file(folder / WEIGHTS))
         except Exception as error:  # damaged files raise anything
+            if is_machine_fault(error):
+                raise
             raise InputError(f"{folder}: is no whole trained generator ({_reason(error)}); train it again") from None
-        self.network: VideoGenerator = network
+        self.network: VideoGenerator = network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.network.requires_grad_(False)
 
 
@@ -49,6 +51,8 @@ def read_weights(path: Path, parameter: str) -> dict[str, Any]:
     try:
         saved = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # unpickling what is no such file raises anything
+        if is_machine_fault(error):
+            raise
         raise InputError(f"{parameter}: {path} is no file of weights ({_reason(error)})") from None
     if not isinstance(saved, dict):
         raise InputError(f"{parameter}: {path} is no file of weights (it holds a {type(saved).__name__})")
@@ -68,6 +72,8 @@ def read_state(path: Path) -> dict[str, Any]:
         saved: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
         return saved
     except Exception as error:
+        if is_machine_fault(error):
+            raise  # whoever removes the file loses days of training
         raise InputError(f"{path}: this training's saved state is damaged ({_reason(error)}); remove the file to begin anew") from None
 
 

@@ -48,6 +48,12 @@ def storage_problem(error: BaseException | None, place: object = "") -> str | No
     return None
 
 
+def is_machine_fault(error: BaseException) -> bool:
+    """Whether the machine failed (memory, the disk), which says nothing about what was read: the same may work the next time."""
+    no_memory = isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError" or "allocate memory" in str(error)
+    return no_memory or storage_problem(error) is not None
+
+
 def _named_number(error: BaseException) -> int:
     """Libraries in Rust and C++ have it in their texts alone."""
     text = str(error)

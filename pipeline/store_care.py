@@ -12,7 +12,7 @@ from zipfile import BadZipFile, ZipFile
 import pandas as pd
 
 from pipeline import layout, manifest
-from pipeline.errors import InputError
+from pipeline.errors import InputError, is_machine_fault
 from pipeline.journey import STAGES
 from pipeline.store import Store, link_or_copy
 
@@ -127,5 +127,7 @@ def _sound(file: Path) -> bool:
     try:
         with ZipFile(file) as archive:
             return archive.testzip() is None
-    except (BadZipFile, zlib.error, EOFError, OSError, RuntimeError, LookupError, ValueError, struct.error):  # as in arrays.py
+    except (BadZipFile, zlib.error, EOFError, OSError, RuntimeError, LookupError, ValueError, struct.error) as error:  # as in arrays.py
+        if is_machine_fault(error):
+            raise  # it would be removed
         return False
