@@ -184,7 +184,12 @@ class ArrayView:
     def _decode(self, t: int, frame: np.ndarray) -> None:
         """Into its place: a copy of each frame, and another to stack them, took as long as decoding them."""
         try:
-            numcodecs.blosc.decompress(self._zip.read(self._chunk_name(t)), frame)
+            chunk = self._zip.read(self._chunk_name(t))
+            if (
+                size := int.from_bytes(chunk[4:8], "little")
+            ) != frame.nbytes:  # Blosc's header; of a short one it fills a part and is content
+                raise ValueError(f"{size} bytes, where a frame has {frame.nbytes}")
+            numcodecs.blosc.decompress(chunk, frame)
         except DAMAGE as error:
             if is_machine_fault(error):
                 raise
