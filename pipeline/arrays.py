@@ -182,12 +182,13 @@ class ArrayView:
         return frame
 
     def _decode(self, t: int, frame: np.ndarray) -> None:
-        """Into its place: a copy of each frame, and another to stack them, took as long as decoding them."""
+        """Into its place: a copy of each frame, and another to stack them, took as long as decoding them.
+
+        Of a chunk that is too short, Blosc would fill a part of the frame and say nothing.
+        """
         try:
             chunk = self._zip.read(self._chunk_name(t))
-            if (
-                size := int.from_bytes(chunk[4:8], "little")
-            ) != frame.nbytes:  # Blosc's header; of a short one it fills a part and is content
+            if (size := int.from_bytes(chunk[4:8], "little")) != frame.nbytes:  # in Blosc's header
                 raise ValueError(f"{size} bytes, where a frame has {frame.nbytes}")
             numcodecs.blosc.decompress(chunk, frame)
         except DAMAGE as error:

@@ -26,12 +26,12 @@ STORAGE = {
     **dict.fromkeys((errno.ENOSPC, errno.EDQUOT), "free some space"),
     errno.EFBIG: "files may not become so large here (ulimit -f, or the file system)",
     **dict.fromkeys((errno.EROFS, errno.EACCES, errno.EPERM), "it must be writable for this user"),
-    **dict.fromkeys((errno.ENOTDIR, errno.EEXIST, errno.EISDIR), "something else stands in the way there"),
+    errno.ENOTDIR: "something else stands in the way there",
     **dict.fromkeys((errno.EMFILE, errno.ENFILE), "raise the limit of open files (ulimit -n)"),
     errno.ENAMETOOLONG: "a shorter name is needed",
     errno.EIO: "the disk has an error",
 }
-"""What the disk can answer, and what to do about it."""
+"""What the disk can answer, and what to do about it. That a file is there already, or is a folder, is more likely our mistake."""
 
 
 def storage_problem(error: BaseException | None, place: object = "") -> str | None:
@@ -44,7 +44,7 @@ def storage_problem(error: BaseException | None, place: object = "") -> str | No
         if number in STORAGE:
             where = str((isinstance(error, OSError) and error.filename) or place)
             return f"{where}: {os.strerror(number)}: {STORAGE[number]}, then run again; what was finished is kept".removeprefix(": ")
-        error = error.__cause__ or error.__context__
+        error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
     return None
 
 

@@ -38,7 +38,11 @@ def test_what_the_disk_answers_is_one_sentence(error, sentence):
 
 
 def test_a_mistake_of_ours_is_not_blamed_on_the_disk():
-    for error in (RuntimeError("unexpected pos 64"), FileNotFoundError(errno.ENOENT, "No such file", "x"), KeyError("a")):
+    handled = RuntimeError("raised from None")
+    handled.__context__, handled.__suppress_context__ = OSError(errno.ENOSPC, "No space left on device"), True
+    there, folder = FileExistsError(errno.EEXIST, "File exists", "x"), IsADirectoryError(errno.EISDIR, "Is a directory", "x")
+    missing = FileNotFoundError(errno.ENOENT, "No such file", "x")
+    for error in (RuntimeError("unexpected pos 64"), missing, KeyError("a"), handled, there, folder):
         assert storage_problem(error, "here") is None
 
 
