@@ -25,7 +25,8 @@ def shown(value: object) -> str:
 STORAGE = {
     **dict.fromkeys((errno.ENOSPC, errno.EDQUOT), "free some space"),
     errno.EFBIG: "files may not become so large here (ulimit -f, or the file system)",
-    **dict.fromkeys((errno.EROFS, errno.EACCES, errno.EPERM), "it must be writable for this user"),
+    **dict.fromkeys((errno.EACCES, errno.EPERM), "this user must be allowed to read or write it"),
+    errno.EROFS: "it must be writable",
     errno.ENOTDIR: "something else stands in the way there",
     **dict.fromkeys((errno.EMFILE, errno.ENFILE), "raise the limit of open files (ulimit -n)"),
     errno.ENAMETOOLONG: "a shorter name is needed",

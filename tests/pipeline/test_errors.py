@@ -26,8 +26,8 @@ def chained(outer: BaseException, inner: BaseException) -> BaseException:
     [
         (OSError(errno.ENOSPC, "No space left on device", "a/b.zip"), "a/b.zip: No space left on device: free some space"),
         (OSError(errno.ENOSPC, "No space left on device"), "here: No space left on device: free some space"),
-        (PermissionError(errno.EACCES, "Permission denied", "x"), "x: Permission denied: it must be writable for this user"),
-        (OSError(errno.EROFS, "Read-only file system", "x"), "x: Read-only file system: it must be writable for this user"),
+        (PermissionError(errno.EACCES, "Permission denied", "x"), "x: Permission denied: this user must be allowed to read or write it"),
+        (OSError(errno.EROFS, "Read-only file system", "x"), "x: Read-only file system: it must be writable"),
         (chained(RuntimeError("unexpected pos 64"), OSError(errno.ENOSPC, "No space left on device")), "here: No space left"),
         (RuntimeError("Error while serializing: I/O error: No space left on device (os error 28)"), "here: No space left on device"),
     ],
