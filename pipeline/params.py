@@ -269,6 +269,14 @@ class VideoNetwork(Section):
             raise ValueError(f"{self.name} needs the path of its weights; without any, name must be random")
         return self
 
+    @model_validator(mode="after")
+    def _windows_are_of_a_length_that_the_network_takes(self) -> "VideoNetwork":
+        if self.name.startswith("mvit") and self.window_frames != 16:
+            raise ValueError(f"{self.name} takes windows of 16 frames alone, window_frames is {self.window_frames}")
+        if self.name == "s3d" and self.window_frames < 14:
+            raise ValueError(f"s3d takes windows of 14 frames or more, window_frames is {self.window_frames}")
+        return self
+
 
 class Evaluate(Section):
     stride: PositiveInt

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 import torchvision
+from pydantic import ValidationError
 
 from pipeline import params, video, video_network
 from pipeline.errors import InputError
@@ -177,4 +178,11 @@ def test_cut_weights_are_refused(r3d, tmp_path):
 def test_windows_that_a_network_does_not_take_are_refused(tmp_path):
     torch.save(torchvision.models.get_model("s3d", weights=None).state_dict(), tmp_path / "w.pth")
     with pytest.raises(InputError, match=r"evaluate\.video_network\.window_frames is 4: s3d takes no windows of that length"):
-        video_network.load(given("s3d", tmp_path / "w.pth", 4), "cpu")
+        video_network.load(given("s3d", tmp_path / "w.pth", 14).model_copy(update={"window_frames": 4}), "cpu")
+
+
+@pytest.mark.parametrize(("name", "refused", "taken"), [("mvit_v1_b", 8, 16), ("mvit_v2_s", 17, 16), ("s3d", 8, 14)])
+def test_windows_that_a_network_does_not_take_are_refused_with_the_parameters(name, refused, taken):
+    with pytest.raises(ValidationError, match=f"{name} takes windows of {taken} frames .*, window_frames is {refused}"):
+        given(name, "w.pth", refused)
+    assert given(name, "w.pth", taken).window_frames == taken
