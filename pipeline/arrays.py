@@ -22,7 +22,7 @@ import zarr
 from zarr.codecs import BloscCodec
 from zarr.storage import MemoryStore
 
-from pipeline.errors import InputError, is_machine_fault
+from pipeline.errors import InputError, is_machine_fault, one_line
 
 numcodecs.blosc.use_threads = False
 
@@ -109,7 +109,7 @@ def _open(path: Path, inode: int, mtime_ns: int, process: int) -> "Clip":
     except DAMAGE as error:
         if is_machine_fault(error):
             raise
-        raise InputError(f"{path}: is no readable array file ({_reason(error)})") from None
+        raise InputError(f"{path}: is no readable array file ({one_line(error)})") from None
 
 
 DAMAGE = (
@@ -117,10 +117,6 @@ DAMAGE = (
     *(LookupError, ValueError, TypeError, AttributeError),
 )
 """What zipfile, json and Blosc raise where bytes are not what they wrote (NotImplementedError is a RuntimeError)."""
-
-
-def _reason(error: BaseException) -> str:
-    return " ".join(str(error).split())[:200] or type(error).__name__
 
 
 class Clip:
@@ -195,7 +191,7 @@ class ArrayView:
             if is_machine_fault(error):
                 raise
             raise InputError(
-                f"{self._path}: frame {t} is damaged ({_reason(error)}); `python -m pipeline store verify` names what to make again"
+                f"{self._path}: frame {t} is damaged ({one_line(error)}); `python -m pipeline store verify` names what to make again"
             ) from None
 
     def chunk_names(self) -> list[str]:

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from pipeline import palettes
-from pipeline.errors import InputError, is_machine_fault
+from pipeline.errors import InputError, is_machine_fault, one_line
 from pipeline.palettes import VOID, Palette
 
 MEAN = (123.675, 116.28, 103.53)
@@ -52,7 +52,7 @@ class Segmenter:
         except (RuntimeError, SafetensorError, LookupError, TypeError, AttributeError) as error:
             if is_machine_fault(error):
                 raise
-            raise InputError(f"{path}: its weights do not fit its description ({' '.join(str(error).split())[:200]})") from None
+            raise InputError(f"{path}: its weights do not fit its description ({one_line(error)})") from None
         segmenter.network.to(device).eval().requires_grad_(False)
         return segmenter
 

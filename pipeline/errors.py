@@ -22,6 +22,12 @@ def shown(value: object) -> str:
         return "a number of thousands of digits"
 
 
+def one_line(problem: object) -> str:
+    """What an error says, cut where it is long: messages of libraries run over many lines."""
+    line = " ".join(str(problem).split()) or type(problem).__name__
+    return line if len(line) <= 200 else f"{line[:197]}..."
+
+
 STORAGE = {
     **dict.fromkeys((errno.ENOSPC, errno.EDQUOT), "free some space"),
     errno.EFBIG: "files may not become so large here (ulimit -f, or the file system)",

@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 
 from pipeline import arrays, checkpoint, deeplabv3, index, manifest, palettes, store_care
-from pipeline.errors import InputError, storage_problem
+from pipeline.errors import InputError, one_line, storage_problem
 from pipeline.sources import frames
 from tests.conftest import REPOSITORY
 
@@ -35,6 +35,14 @@ def chained(outer: BaseException, inner: BaseException) -> BaseException:
 def test_what_the_disk_answers_is_one_sentence(error, sentence):
     assert storage_problem(error, "here").startswith(sentence)
     assert storage_problem(error, "here").endswith("then run again; what was finished is kept")
+
+
+@pytest.mark.parametrize(
+    ("error", "line"),
+    [(RuntimeError("a\n\tb  c"), "a b c"), (KeyError(), "KeyError"), (ValueError("x" * 201), "x" * 197 + "..."), ("y" * 200, "y" * 200)],
+)
+def test_what_an_error_says_is_one_line(error, line):
+    assert one_line(error) == line
 
 
 def test_a_mistake_of_ours_is_not_blamed_on_the_disk():

@@ -152,8 +152,8 @@ def test_weights_of_another_network_are_refused(r3d):
 @pytest.mark.parametrize(
     ("write", "sentence"),
     [
-        (lambda path: path.write_text("not weights"), "is no file of PyTorch weights"),
-        (lambda path: path.write_bytes(b""), "is no file of PyTorch weights"),
+        (lambda path: path.write_text("not weights"), "is no file of weights"),
+        (lambda path: path.write_bytes(b""), "is no file of weights"),
         (lambda path: torch.save({"model": {"stem.0.weight": torch.zeros(1)}}, path), "holds no state dict"),
         (
             lambda path: torch.save({"stem.0.weight": torch.zeros(1)}, path),
@@ -171,7 +171,7 @@ def test_a_wrong_file_is_refused_in_one_sentence(write, sentence, tmp_path):
 
 def test_cut_weights_are_refused(r3d, tmp_path):
     (tmp_path / "w.pth").write_bytes(r3d.read_bytes()[:100_000])
-    with pytest.raises(InputError, match="is no file of PyTorch weights"):
+    with pytest.raises(InputError, match="is no file of weights"):
         video_network.load(given("r3d_18", tmp_path / "w.pth"), "cpu")
 
 
