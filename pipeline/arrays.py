@@ -22,7 +22,7 @@ import zarr
 from zarr.codecs import BloscCodec
 from zarr.storage import MemoryStore
 
-from pipeline.errors import InputError
+from pipeline.errors import InputError, is_machine_fault, one_line
 
 numcodecs.blosc.use_threads = False
 
@@ -107,18 +107,16 @@ def _open(path: Path, inode: int, mtime_ns: int, process: int) -> "Clip":
     try:
         return Clip(path)
     except DAMAGE as error:
-        raise InputError(f"{path}: is no readable array file ({_reason(error)})") from None
+        if is_machine_fault(error):
+            raise
+        raise InputError(f"{path}: is no readable array file ({one_line(error)})") from None
 
 
 DAMAGE = (
     *(BadZipFile, zlib.error, struct.error, EOFError, OSError, RuntimeError),
-    *(LookupError, ValueError, TypeError, AttributeError, MemoryError),
+    *(LookupError, ValueError, TypeError, AttributeError),
 )
 """What zipfile, json and Blosc raise where bytes are not what they wrote (NotImplementedError is a RuntimeError)."""
-
-
-def _reason(error: BaseException) -> str:
-    return " ".join(str(error).split())[:200] or type(error).__name__
 
 
 class Clip:
@@ -180,12 +178,20 @@ class ArrayView:
         return frame
 
     def _decode(self, t: int, frame: np.ndarray) -> None:
-        """Into its place: a copy of each frame, and another to stack them, took as long as decoding them."""
+        """Into its place: a copy of each frame, and another to stack them, took as long as decoding them.
+
+        Of a chunk that is too short, Blosc would fill a part of the frame and say nothing.
+        """
         try:
-            numcodecs.blosc.decompress(self._zip.read(self._chunk_name(t)), frame)
+            chunk = self._zip.read(self._chunk_name(t))
+            if (size := int.from_bytes(chunk[4:8], "little")) != frame.nbytes:  # in Blosc's header
+                raise ValueError(f"{size} bytes, where a frame has {frame.nbytes}")
+            numcodecs.blosc.decompress(chunk, frame)
         except DAMAGE as error:
+            if is_machine_fault(error):
+                raise
             raise InputError(
-                f"{self._path}: frame {t} is damaged ({_reason(error)}); `python -m pipeline store verify` names what to make again"
+                f"{self._path}: frame {t} is damaged ({one_line(error)}); `python -m pipeline store verify` names what to make again"
             ) from None
 
     def chunk_names(self) -> list[str]:

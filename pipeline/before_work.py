@@ -109,6 +109,11 @@ class _Entry:
         strides = self._optical_flow().strides
         if p.stride not in strides:
             raise InputError(f"{self.where}.evaluate.stride is {p.stride}: optical_flow.strides has {', '.join(map(str, strides))}")
+        longest, window_frames = _test_frames(self.source), p.video_network.window_frames
+        if longest is not None and window_frames > longest:
+            raise InputError(
+                f"{self.where}.evaluate.video_network.window_frames is {window_frames}: test clips have source.test_frames = {longest}"
+            )
 
     def _check_training(self, p: params.Train) -> None:
         clips = self.sections[params.Clips]
@@ -146,6 +151,17 @@ def _weights(name: str, values: dict[str, Any]) -> Iterator[tuple[str, str]]:
             yield from _weights(f"{name}.{key}", value)
         elif key.endswith("weights") and isinstance(value, str):
             yield f"{name}.{key}", value
+
+
+def _test_frames(source: params.Source) -> int | None:
+    """Of every test clip, where params.yaml tells it; None where whole sequences are for testing."""
+    match source:
+        case params.SampleStreet():
+            return source.test_frames
+        case params.Frames(test_sequences=[]) | params.Videos(test_videos=[]):
+            return source.test_frames or None
+        case _:
+            return None
 
 
 def _or_null(key: str) -> str:

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from models.video_generator import VideoGenerator
 from pipeline import layout, palettes
-from pipeline.errors import InputError
+from pipeline.errors import InputError, is_machine_fault, one_line
 from pipeline.palettes import Palette
 
 WEIGHTS, DESCRIPTION = "generator.safetensors", "generator.json"
@@ -36,11 +36,13 @@ class TrainedGenerator:
             described = json.loads((folder / DESCRIPTION).read_text())
             self.palette = palettes.from_attributes(described["palette"])
             self.each_alone: bool = described["each_alone"]
-            network = VideoGenerator(**described["generator"]).to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-            network.load_state_dict(load_file(folder / WEIGHTS, device=device))
+            network = VideoGenerator(**described["generator"])
+            network.load_state_dict(load_file(folder / WEIGHTS))
         except Exception as error:  # damaged files raise anything
-            raise InputError(f"{folder}: is no whole trained generator ({_reason(error)}); train it again") from None
-        self.network: VideoGenerator = network
+            if is_machine_fault(error):
+                raise
+            raise InputError(f"{folder}: is no whole trained generator ({one_line(error)}); train it again") from None
+        self.network: VideoGenerator = network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.network.requires_grad_(False)
 
 
@@ -49,7 +51,9 @@ def read_weights(path: Path, parameter: str) -> dict[str, Any]:
     try:
         saved = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # unpickling what is no such file raises anything
-        raise InputError(f"{parameter}: {path} is no file of weights ({_reason(error)})") from None
+        if is_machine_fault(error):
+            raise
+        raise InputError(f"{parameter}: {path} is no file of weights ({one_line(error)})") from None
     if not isinstance(saved, dict):
         raise InputError(f"{parameter}: {path} is no file of weights (it holds a {type(saved).__name__})")
     return saved
@@ -59,7 +63,7 @@ def load_weights(network: nn.Module, path: Path, parameter: str) -> None:
     try:
         network.load_state_dict(read_weights(path, parameter))
     except (RuntimeError, AttributeError, TypeError) as error:
-        raise InputError(f"{parameter}: {path} does not fit {type(network).__name__} ({_reason(error)})") from None
+        raise InputError(f"{parameter}: {path} does not fit {type(network).__name__} ({one_line(error)})") from None
 
 
 def read_state(path: Path) -> dict[str, Any]:
@@ -68,12 +72,9 @@ def read_state(path: Path) -> dict[str, Any]:
         saved: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
         return saved
     except Exception as error:
-        raise InputError(f"{path}: this training's saved state is damaged ({_reason(error)}); remove the file to begin anew") from None
-
-
-def _reason(error: BaseException) -> str:
-    """Torch's messages run over many lines."""
-    return " ".join(str(error).split())[:200] or type(error).__name__
+        if is_machine_fault(error):
+            raise  # whoever removes the file loses days of training
+        raise InputError(f"{path}: this training's saved state is damaged ({one_line(error)}); remove the file to begin anew") from None
 
 
 class TrainingState:

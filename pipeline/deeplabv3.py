@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from pipeline import palettes
-from pipeline.errors import InputError
+from pipeline.errors import InputError, is_machine_fault, one_line
 from pipeline.palettes import VOID, Palette
 
 MEAN = (123.675, 116.28, 103.53)
@@ -47,11 +47,13 @@ class Segmenter:
         """From a checkpoint that `save` wrote, ready to predict."""
         about = _about(path)
         try:
-            segmenter = cls.untrained(about["architecture"], palettes.from_attributes(about["palette"]), about["enlarge"], device)
-            segmenter.network.load_state_dict(load_file(path, device=device))
+            segmenter = cls.untrained(about["architecture"], palettes.from_attributes(about["palette"]), about["enlarge"], "cpu")
+            segmenter.network.load_state_dict(load_file(path))
         except (RuntimeError, SafetensorError, LookupError, TypeError, AttributeError) as error:
-            raise InputError(f"{path}: its weights do not fit its description ({' '.join(str(error).split())[:200]})") from None
-        segmenter.network.eval().requires_grad_(False)
+            if is_machine_fault(error):
+                raise
+            raise InputError(f"{path}: its weights do not fit its description ({one_line(error)})") from None
+        segmenter.network.to(device).eval().requires_grad_(False)
         return segmenter
 
     def save(self, path: Path) -> None:
@@ -85,7 +87,9 @@ def _about(path: Path) -> dict[str, Any]:
     try:
         with safe_open(path, framework="pt") as file:
             return json.loads(file.metadata()[ABOUT])
-    except (OSError, SafetensorError, KeyError, TypeError, ValueError):
+    except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
+        if is_machine_fault(error):
+            raise
         raise InputError(f"{path}: is no DeepLabV3 checkpoint of the stage segmentation_model") from None
 
 

@@ -22,16 +22,23 @@ def shown(value: object) -> str:
         return "a number of thousands of digits"
 
 
+def one_line(problem: object) -> str:
+    """What an error says, cut where it is long: messages of libraries run over many lines."""
+    line = " ".join(str(problem).split()) or type(problem).__name__
+    return line if len(line) <= 200 else f"{line[:197]}..."
+
+
 STORAGE = {
     **dict.fromkeys((errno.ENOSPC, errno.EDQUOT), "free some space"),
     errno.EFBIG: "files may not become so large here (ulimit -f, or the file system)",
-    **dict.fromkeys((errno.EROFS, errno.EACCES, errno.EPERM), "it must be writable for this user"),
-    **dict.fromkeys((errno.ENOTDIR, errno.EEXIST, errno.EISDIR), "something else stands in the way there"),
+    **dict.fromkeys((errno.EACCES, errno.EPERM), "this user must be allowed to read or write it"),
+    errno.EROFS: "it must be writable",
+    errno.ENOTDIR: "something else stands in the way there",
     **dict.fromkeys((errno.EMFILE, errno.ENFILE), "raise the limit of open files (ulimit -n)"),
     errno.ENAMETOOLONG: "a shorter name is needed",
     errno.EIO: "the disk has an error",
 }
-"""What the disk can answer, and what to do about it."""
+"""What the disk can answer, and what to do about it. That a file is there already, or is a folder, is more likely our mistake."""
 
 
 def storage_problem(error: BaseException | None, place: object = "") -> str | None:
@@ -44,8 +51,14 @@ def storage_problem(error: BaseException | None, place: object = "") -> str | No
         if number in STORAGE:
             where = str((isinstance(error, OSError) and error.filename) or place)
             return f"{where}: {os.strerror(number)}: {STORAGE[number]}, then run again; what was finished is kept".removeprefix(": ")
-        error = error.__cause__ or error.__context__
+        error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
     return None
+
+
+def is_machine_fault(error: BaseException) -> bool:
+    """Whether the machine failed (memory, the disk), which says nothing about what was read: the same may work the next time."""
+    no_memory = isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError" or "allocate memory" in str(error)
+    return no_memory or storage_problem(error) is not None
 
 
 def _named_number(error: BaseException) -> int:

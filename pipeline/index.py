@@ -5,7 +5,7 @@ from pathlib import Path
 import pandas as pd
 
 from pipeline import layout
-from pipeline.errors import InputError
+from pipeline.errors import InputError, is_machine_fault, one_line
 
 
 def write_index(dataset: Path, split: str, rows: pd.DataFrame) -> None:
@@ -18,4 +18,6 @@ def read_index(dataset: Path, split: str) -> pd.DataFrame:
     try:
         return pd.read_parquet(path)
     except Exception as error:  # of a damaged file, Arrow raises anything
-        raise InputError(f"{path}: is no readable table ({' '.join(str(error).split())[:200]})") from None
+        if is_machine_fault(error):
+            raise
+        raise InputError(f"{path}: is no readable table ({one_line(error)})") from None

@@ -5,7 +5,7 @@ from pathlib import Path
 import pandas as pd
 
 from pipeline import layout
-from pipeline.errors import InputError
+from pipeline.errors import InputError, is_machine_fault, one_line
 
 TYPES = {"clip": str, "key": str, "item_key": str, "split": str, "sequence": str}
 
@@ -31,7 +31,9 @@ def table(path: Path) -> pd.DataFrame:
     try:
         rows = pd.read_csv(path, dtype=TYPES, keep_default_na=False)
     except (ValueError, OSError) as error:  # what pandas raises about a damaged file
-        raise InputError(f"{path}: is no readable table ({' '.join(str(error).split())[:200]}); make it again") from None
+        if is_machine_fault(error):
+            raise
+        raise InputError(f"{path}: is no readable table ({one_line(error)}); make it again") from None
     if missing := [name for name in ("clip",) if name not in rows]:
         raise InputError(f"{path}: has no column {missing[0]}; make it again")
     return rows

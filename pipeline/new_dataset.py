@@ -2,6 +2,7 @@
 
 import copy
 import io
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -48,10 +49,13 @@ def _with_entry(text: str, name: str, path: Path, like: str, weights_from: str |
 
 
 def _replace(text: str) -> None:
-    unfinished = layout.PARAMS.with_suffix(".yaml.unfinished")
+    """All at once; a link stays one, and the file keeps its mode."""
+    path = layout.PARAMS.resolve()
+    unfinished = path.with_suffix(".yaml.unfinished")
     try:
         unfinished.write_text(text, encoding="utf-8")
-        unfinished.replace(layout.PARAMS)
+        shutil.copymode(path, unfinished)
+        unfinished.replace(path)
     except OSError:
         unfinished.unlink(missing_ok=True)
         raise

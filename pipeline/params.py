@@ -4,8 +4,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, NonNegativeFloat, PositiveFloat, model_validator
 
-PositiveInt = Annotated[int, Field(gt=0, le=1_000_000_000)]
-NonNegativeInt = Annotated[int, Field(ge=0, le=1_000_000_000)]
+Count = Annotated[int, Field(gt=0, le=1_000_000_000)]
+CountOrZero = Annotated[int, Field(ge=0, le=1_000_000_000)]
 Few = Annotated[int, Field(gt=0, le=100)]
 Pixels = Annotated[int, Field(ge=16, le=16_384)]
 Fraction = Annotated[float, Field(ge=0, le=1)]
@@ -29,7 +29,7 @@ class Machine(Section):
     device: Literal["cpu", "cuda"]
     threads: Annotated[int, Field(gt=0, le=1024)]
     """CPU threads of a whole-data-set stage (training); per-clip stages use one thread in each worker."""
-    workers: PositiveInt
+    workers: Count
     """Processes that work on clips side by side."""
     task_runner: Literal["local", "dask", "ray"]
     """Where a Prefect server answers: what maps the clips. `local`: the worker processes of this machine."""
@@ -39,17 +39,17 @@ class SampleStreet(Section):
     """The built-in street world, drawn by a seed; needs no files."""
 
     kind: Literal["sample_street"]
-    seed: NonNegativeInt
+    seed: CountOrZero
     width: Pixels
     height: Pixels
     """Rendered size in pixels; `clips` scales it if it wants another."""
-    train_clips: PositiveInt
-    train_frames: PositiveInt
-    test_clips: PositiveInt
-    test_frames: PositiveInt
-    strides: list[PositiveInt]
+    train_clips: Count
+    train_frames: Count
+    test_clips: Count
+    test_frames: Count
+    strides: list[Count]
     """Strides of the true optical flow that is kept beside the frames."""
-    frames_per_second: PositiveInt
+    frames_per_second: Count
 
 
 class Frames(Section):
@@ -66,9 +66,9 @@ class Frames(Section):
     palette: str | None
     """Built-in palette or path of a palette file; needed with labels."""
     test_sequences: list[str]
-    test_frames: NonNegativeInt
+    test_frames: CountOrZero
     """The last frames of every other sequence are for testing, too."""
-    frames_per_second: PositiveInt
+    frames_per_second: Count
 
 
 class Videos(Section):
@@ -78,7 +78,7 @@ class Videos(Section):
     path: str
     test_videos: list[str]
     """File names below `path` that are for testing."""
-    test_frames: NonNegativeInt
+    test_frames: CountOrZero
     """The last frames of every other video are for testing, too."""
 
 
@@ -119,16 +119,16 @@ class SegmentationModel(Section):
     """Path of a checkpoint to use as it is, instead of training one; null = train."""
     enlarge: PositiveFloat
     """The network sees frames enlarged by this factor: at its stride of 16, thin things vanish in small frames."""
-    label_every: PositiveInt
+    label_every: Count
     """Frames 0, n, 2n, ... of a training sequence are seen with their labels; all other labels are held out."""
-    steps: PositiveInt
+    steps: Count
     batch_size: Annotated[int, Field(ge=2, le=1_000_000_000)]
     learning_rate: PositiveFloat
     power: PositiveFloat
     """The rate falls as (1 - step / steps) ** power."""
     scale_range: Annotated[list[PositiveFloat], Field(min_length=2, max_length=2), AfterValidator(_ascending)]
     """A training image is scaled by a factor from this range, then cropped or padded to the stored size."""
-    seed: NonNegativeInt
+    seed: CountOrZero
 
 
 class Backend(Section):
@@ -140,18 +140,18 @@ class Backend(Section):
 class Segmentation(Backend):
     weights_from: Name
     """Data set whose segmentation model this one uses, usually itself: to label its frames and to label what was synthesized."""
-    batch_size: PositiveInt
+    batch_size: Count
 
 
 class Instances(Backend):
-    min_pixels: PositiveInt
+    min_pixels: Count
     """Smaller components are no objects."""
     min_overlap: Fraction
     """Intersection over union with the flow-warped object of the frame before, from which on it is the same object."""
 
 
 class OpticalFlow(Backend):
-    strides: Annotated[list[PositiveInt], Field(min_length=1)]
+    strides: Annotated[list[Count], Field(min_length=1)]
     """k: flow from every frame to the one k frames earlier."""
     rounding: PositiveFloat
     """Flow is stored as multiples of this many pixels."""
@@ -167,12 +167,12 @@ class Dataset(Section):
 
 
 class Generator(Section):
-    width: PositiveInt
+    width: Count
     """Channels at full resolution."""
     downsamplings: Few
-    blocks: PositiveInt
+    blocks: Count
     """Residual blocks of the coarsest scale."""
-    fine_blocks: PositiveInt
+    fine_blocks: Count
     """Residual blocks of each finer scale."""
     scales: Few
     past_frames: Few
@@ -184,7 +184,7 @@ class Generator(Section):
 
 
 class Discriminator(Section):
-    width: PositiveInt
+    width: Count
     layers: Few
     scales: Few
 
@@ -219,8 +219,8 @@ class Train(Section):
     weights: Weights
     vgg_weights: str | None
     """Path of torchvision's VGG19 weights (.pth) for the perceptual term; null only where its weight is 0."""
-    steps: PositiveInt
-    batch_size: PositiveInt
+    steps: Count
+    batch_size: Count
     window_frames: Annotated[int, Field(ge=3)]
     """Frames generated one after another in a step."""
     start_from_nothing: Fraction
@@ -228,14 +228,14 @@ class Train(Section):
     learning_rate: PositiveFloat
     decay_from: Fraction
     """After this share of the steps the rate falls linearly to 0."""
-    save_every: PositiveInt
+    save_every: Count
     """Steps between two saved states: what a kill can cost."""
-    log_every: PositiveInt
+    log_every: Count
     """losses.csv has a row, the mean, for each so many steps."""
-    preview_every: PositiveInt
+    preview_every: Count
     precision: Literal["float32", "bfloat16"]
     """Of convolutions; optical flow, warping and losses are always float32."""
-    seed: NonNegativeInt
+    seed: CountOrZero
 
 
 class TrainPerFrame(Section):
@@ -258,7 +258,7 @@ class VideoNetwork(Section):
     """Path of a named network's weights (.pth, as torchvision publishes them); null for `random`."""
     window_frames: Annotated[int, Field(ge=2)]
     """A sample is a window of so many frames. The Kinetics networks learned from 16 or more; mvit takes 16 alone, s3d 14 or more."""
-    window_stride: PositiveInt
+    window_stride: Count
     """Frames from the start of a window to that of the next. 1 gives most windows, which share most of their frames."""
 
     @model_validator(mode="after")
@@ -269,15 +269,23 @@ class VideoNetwork(Section):
             raise ValueError(f"{self.name} needs the path of its weights; without any, name must be random")
         return self
 
+    @model_validator(mode="after")
+    def _windows_are_of_a_length_that_the_network_takes(self) -> "VideoNetwork":
+        if self.name.startswith("mvit") and self.window_frames != 16:
+            raise ValueError(f"{self.name} takes windows of 16 frames alone, window_frames is {self.window_frames}")
+        if self.name == "s3d" and self.window_frames < 14:
+            raise ValueError(f"s3d takes windows of 14 frames or more, window_frames is {self.window_frames}")
+        return self
+
 
 class Evaluate(Section):
-    stride: PositiveInt
+    stride: Count
     """Optical flow stride of the warping error."""
     video_network: VideoNetwork
 
 
 class Report(Section):
-    clips: PositiveInt
+    clips: Count
     """How many test clips the page shows."""
     crf: Annotated[int, Field(ge=0, le=51)]
 

@@ -75,7 +75,12 @@ def _stat(entry: os.DirEntry[str]) -> os.stat_result:
 
 def _sha256(path: str, stat: os.stat_result, root: Path, known: dict[str, list[object]]) -> str:
     size, mtime_ns, sha256 = known.get(path, [None, None, ""])
-    return str(sha256) if (size, mtime_ns) == (stat.st_size, stat.st_mtime_ns) else file_sha256(root / path)
+    if (size, mtime_ns) == (stat.st_size, stat.st_mtime_ns):
+        return str(sha256)
+    try:
+        return file_sha256(root / path)
+    except OSError as error:
+        raise InputError(f"{root / path}: cannot be read ({error.strerror})") from None
 
 
 def _memory(dataset: str) -> Path:

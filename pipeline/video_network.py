@@ -1,10 +1,8 @@
 """The network whose features video FID compares: one with fixed random weights, or torchvision's with weights that were given."""
 
 import hashlib
-import pickle
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -14,7 +12,8 @@ from torch.nn import functional as F
 
 from models.random_video_network import RandomVideoNetwork
 from pipeline import params
-from pipeline.errors import InputError
+from pipeline.checkpoint import read_weights
+from pipeline.errors import InputError, one_line
 from pipeline.metrics.video_features import Prepare
 from pipeline.store import file_sha256
 from pipeline.tensors import frames_to_tensor
@@ -56,7 +55,7 @@ def load(p: params.VideoNetwork, device: str) -> VideoNetwork:
         raise
     except (RuntimeError, ValueError) as error:
         raise InputError(
-            f"evaluate.video_network.window_frames is {p.window_frames}: {p.name} takes no windows of that length ({_first_line(error)}); "
+            f"evaluate.video_network.window_frames is {p.window_frames}: {p.name} takes no windows of that length ({one_line(error)}); "
             "Kinetics networks take 16"
         ) from None
     return found
@@ -97,14 +96,9 @@ def _given(name: str, weights: Path, device: str) -> VideoNetwork:
     return VideoNetwork(network, prepare, file_sha256(weights), GIVEN, device)
 
 
-def _read(path: Path) -> dict[str, Any]:
-    if not path.is_file():
-        raise InputError(f"evaluate.video_network.weights: {path} is no file")
-    try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError, AttributeError):
-        raise InputError(f"{path}: is no file of PyTorch weights (tensors by name, as torch.save writes them)") from None
-    if not (isinstance(state, dict) and all(isinstance(value, Tensor) for value in state.values())):
+def _read(path: Path) -> dict[str, Tensor]:
+    state = read_weights(path, "evaluate.video_network.weights")
+    if not all(isinstance(value, Tensor) for value in state.values()):
         raise InputError(f"{path}: holds no state dict (names and tensors), as torchvision's weights do")
     return state
 
@@ -116,7 +110,3 @@ def _require_fitting(state: dict[str, Tensor], network: nn.Module, name: str, pa
     if wrong:
         found, right = (of.get(wrong[0], "missing") for of in (shapes, wanted))
         raise InputError(f"{path}: holds no weights of {name}: {wrong[0]} is {found} in the file and {right} in the network")
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0][:200]

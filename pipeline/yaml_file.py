@@ -10,7 +10,7 @@ from typing import Any
 from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
-from pipeline.errors import InputError, shown
+from pipeline.errors import InputError, one_line, shown
 
 MOST_BYTES = 4_000_000
 """Ten thousand data sets; reading as much takes a minute."""
@@ -45,11 +45,11 @@ def values(text: str, path: Path) -> Any:
         found = YAML(typ="safe", pure=True).load(text)
     except MarkedYAMLError as error:
         line = f"line {error.problem_mark.line + 1}: " if error.problem_mark else ""
-        raise InputError(f"{path} is no YAML: {line}{_one_line(error.problem or error.context)}") from None
+        raise InputError(f"{path} is no YAML: {line}{one_line(error.problem or error.context)}") from None
     except RecursionError:
         raise InputError(f"{path} is nested too deeply: at most {MOST_LEVELS} levels are allowed") from None
     except (YAMLError, ValueError, ArithmeticError, LookupError, TypeError, AttributeError) as error:  # of its numbers, dates, tags
-        raise InputError(f"{path} is no YAML: {_one_line(error)}") from None
+        raise InputError(f"{path} is no YAML: {one_line(error)}") from None
     _require_plain(found, path)
     return found
 
@@ -88,11 +88,6 @@ def _require_text(value: Any, where: str, what: str) -> None:
         raise InputError(f"{where}{what} cannot be written as UTF-8: {shown(value)}") from None
     if what == "a key" and not (value.isprintable() and len(value) <= MOST_LETTERS):
         raise InputError(f"{where}{what} must be at most {MOST_LETTERS} printable letters, found {shown(value)}")
-
-
-def _one_line(problem: Any) -> str:
-    line = " ".join(str(problem).split())
-    return line if len(line) <= 200 else f"{line[:197]}..."
 
 
 def _short(where: str) -> str:

@@ -71,7 +71,8 @@ def frames(project: Project) -> Project:
     project.write_frames("good", 8, 8)
     project.write_frames("bad", 8, 8)
     clips, train = "{width: 32, height: 24, frames: 4}", "{window_frames: 3, generator: {past_frames: 1}}"
-    project.add("frames", clips=clips, train=train, test_frames="4", labels_cover="all")
+    evaluate = "{video_network: {window_frames: 4}}"
+    project.add("frames", clips=clips, train=train, evaluate=evaluate, test_frames="4", labels_cover="all")
     return project
 
 

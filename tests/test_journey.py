@@ -197,7 +197,9 @@ def test_a_failing_clip_is_named_and_the_others_are_kept(project):
     project.run("pipeline", "new-dataset", "mine", "--like", "videos", "--path", str(videos), "--weights-from", "smoke")
     project.edit("params.yaml", "test_videos: []\n      test_frames: 60", "test_videos: []\n      test_frames: 4")
     text = (project.root / "params.yaml").read_text()
-    (project.root / "params.yaml").write_text(re.sub(r"(  mine:.*?clips: )\{\}", r"\1{frames: 4}", text, flags=re.DOTALL))
+    text = re.sub(r"(  mine:.*?clips: )\{\}", r"\1{frames: 4}", text, flags=re.DOTALL)
+    text = re.sub(r"(  mine:.*?evaluate: )\{\}", r"\1{video_network: {window_frames: 4}}", text, flags=re.DOTALL)
+    (project.root / "params.yaml").write_text(text)
     project.run("pipeline", "scan", "mine")
     printed = project.run("dvc", "repro", "clips@mine", succeeds=False)
     assert re.search(r"^cut: .*cut\.mp4", printed, re.MULTILINE), printed

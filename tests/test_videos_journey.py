@@ -81,6 +81,7 @@ def test_a_video_goes_all_the_way_with_the_labels_of_another_data_sets_model(pro
     change({"datasets": {"labelled": {"source": {"palette": "camvid", "test_frames": 0}, "clips": {**size, "frames": 4}}}})
     change({"datasets": {"labelled": {"segmentation_model": {"steps": 4}}}})
     change({"datasets": {"drive": {"source": {"test_frames": 6}, "clips": {**size, "frames": 6}, "train": TINY_TRAINING}}})
+    change({"datasets": {"drive": {"evaluate": {"video_network": {"window_frames": 4}}}}})
     run(["clips", "segmentation_model"], "labelled")
     run(STAGES, "drive")
 

@@ -63,10 +63,12 @@ def load(section: params.Backend, **given: Any) -> Callable[..., Any]:
 def _options(module: str, given: tuple[str, ...]) -> type[BaseModel]:
     """The options of a back-end, with the types that its `build` writes."""
     build, fields = _build(module), dict[str, Any]()
-    defaults = dict(zip([argument.arg for argument in build.args.args][::-1], build.args.defaults[::-1], strict=False))
+    last = zip(build.args.args[::-1], build.args.defaults[::-1], strict=False)
+    defaults = {argument.arg: default for argument, default in [*last, *zip(build.args.kwonlyargs, build.args.kw_defaults, strict=True)]}
     for argument in _arguments(module):
         if argument.arg not in given:
-            default = ast.literal_eval(defaults[argument.arg]) if argument.arg in defaults else ...
+            written = defaults.get(argument.arg)
+            default = ast.literal_eval(written) if written else ...
             fields[argument.arg] = (ast.unparse(argument.annotation) if argument.annotation else "Any", default)
     model = create_model("Options", __config__=ConfigDict(extra="forbid", strict=True, allow_inf_nan=False), **fields)
     model.model_rebuild(_types_namespace={"Any": Any, "Literal": Literal})

@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image
 
 from pipeline import palettes, params
-from pipeline.errors import InputError
+from pipeline.errors import InputError, is_machine_fault, one_line
 from pipeline.sources import Footage, Item, SourceFrame, item_name
 
 T = TypeVar("T")
@@ -134,7 +134,9 @@ def _read(path: Path, take: Callable[[Image.Image], T]) -> T:
             image.load()
             return take(image)
     except Exception as error:
-        raise InputError(f"{path}: is no readable image ({' '.join(str(error).split())[:200] or type(error).__name__})") from None
+        if is_machine_fault(error):
+            raise
+        raise InputError(f"{path}: is no readable image ({one_line(error)})") from None
 
 
 def _size(shape: tuple[int, ...]) -> str:

@@ -1,5 +1,7 @@
 import hashlib
+from zipfile import ZipFile
 
+import numcodecs.blosc
 import numpy as np
 import pytest
 import zarr
@@ -83,6 +85,21 @@ def test_a_flipped_bit_is_found_when_the_frame_is_read(written):
     with pytest.raises(InputError, match="frame 0 is damaged"):
         clip["rgb"][0]
     np.testing.assert_array_equal(clip["rgb"][1], rgb[1])
+
+
+@pytest.mark.parametrize("size", [89, 91])
+def test_a_chunk_that_is_no_whole_frame_is_damage(written, tmp_path, size):
+    """Its check sum is right, and Blosc would fill a part of the frame and leave what was in memory."""
+    path, rgb, _ = written
+    other = tmp_path / "other.zip"
+    with ZipFile(path) as source, ZipFile(other, "w") as target:
+        for name in source.namelist():
+            changed = numcodecs.blosc.compress(bytes(size), b"zstd", 5, numcodecs.blosc.NOSHUFFLE)
+            target.writestr(name, changed if name == "rgb/c/2/0/0/0" else source.read(name))
+    clip = arrays.reading(other)
+    with pytest.raises(InputError, match=f"frame 2 is damaged .{size} bytes, where a frame has 90"):
+        clip["rgb"][:]
+    np.testing.assert_array_equal(clip["rgb"][3], rgb[3])
 
 
 def test_an_exception_while_writing_leaves_no_file(tmp_path):

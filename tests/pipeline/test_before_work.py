@@ -74,6 +74,16 @@ def test_the_projects_own_data_sets_can_be_worked_on():
         ),
         (smoke("evaluate: {", "evaluate: {stride: 9, "), "smoke", "evaluate.stride is 9: optical_flow.strides has 1, 3"),
         (
+            smoke("video_network: {window_frames: 4", "video_network: {window_frames: 9"),
+            "smoke",
+            "evaluate.video_network.window_frames is 9: test clips have source.test_frames = 8",
+        ),
+        (
+            added("camvid", "evaluate: {}", "evaluate: {video_network: {window_frames: 22}}"),
+            "mine",
+            "evaluate.video_network.window_frames is 22: test clips have source.test_frames = 21",
+        ),
+        (
             smoke("window_frames: 4", "window_frames: 7"),
             "smoke",
             "train.window_frames 7 and generator.past_frames 2 need clips of 9 frames: clips.frames is 8",
@@ -121,6 +131,13 @@ def test_what_a_later_stage_could_not_do_is_refused_at_the_first(text, dataset, 
     assert "\n" not in str(refused.value)
     if dataset == "smoke" and "\ndatasets:" in text and text.split("\ndatasets:")[0] == TEXT.split("\ndatasets:")[0]:
         before_work.check(CLIPS, "sample-street", all_params)  # the other data set goes on
+
+
+def test_windows_may_be_longer_than_test_frames_where_whole_sequences_are_for_testing():
+    text = added("camvid", "evaluate: {}", "evaluate: {video_network: {window_frames: 22}}")
+    entry = text.split("\n  mine:\n")[1]
+    text = text.replace(entry, entry.replace("test_sequences: []", "test_sequences: [a]", 1))
+    before_work.check(CLIPS, "mine", check(text, PATH))
 
 
 def test_weights_of_stages_that_are_done_may_be_gone():

@@ -97,6 +97,17 @@ def test_an_empty_list_of_data_sets_can_be_added_to(here):
     assert load(layout.PARAMS).datasets() == ["mine"]
 
 
+def test_a_linked_file_stays_a_link_and_keeps_its_mode(here):
+    (here / "elsewhere").mkdir()
+    target = layout.PARAMS.rename(here / "elsewhere" / "shared.yaml")
+    target.chmod(0o640)
+    layout.PARAMS.symlink_to(target)
+    new_dataset.run("mine", here / "raw", like="frames")
+    assert layout.PARAMS.is_symlink() and "  mine:\n" in target.read_text()
+    assert target.stat().st_mode & 0o777 == 0o640
+    assert [path.name for path in target.parent.iterdir()] == ["shared.yaml"]
+
+
 def test_a_file_that_cannot_be_written_is_left_as_it_was(here, monkeypatch):
     before = layout.PARAMS.read_text()
     monkeypatch.setattr("pathlib.Path.replace", _no_space)

@@ -1,4 +1,6 @@
+import errno
 import os
+from pathlib import Path
 
 import pytest
 
@@ -44,4 +46,16 @@ def test_a_link_that_leads_nowhere_is_named(project):
     (project / "raw").mkdir()
     (project / "raw" / "gone.png").symlink_to("nowhere.png")
     with pytest.raises(InputError, match=r"gone\.png: cannot be read"):
+        scan.run("mine", project / "raw")
+
+
+def test_a_file_that_may_not_be_read_is_named(project, monkeypatch):
+    (project / "raw").mkdir()
+    (project / "raw" / "a.png").write_bytes(b"1")
+
+    def refuse(path: Path) -> str:
+        raise PermissionError(errno.EACCES, "Permission denied", str(path))
+
+    monkeypatch.setattr(scan, "file_sha256", refuse)
+    with pytest.raises(InputError, match=r"raw/a\.png: cannot be read .Permission denied"):
         scan.run("mine", project / "raw")

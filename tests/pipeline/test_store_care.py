@@ -1,3 +1,4 @@
+import errno
 from pathlib import Path
 
 import numpy as np
@@ -120,3 +121,60 @@ def test_nothing_is_removed_beside_a_run(store, remove):
     with store.in_use(0.0), pytest.raises(InputError, match="is used by a run: nothing was removed; wait for it to end"):
         remove()
     assert list(store.keys()) == ["aa01"]
+
+
+def test_a_damaged_copy_on_another_file_system_is_removed_and_the_sound_entry_stays(store, monkeypatch, capsys):
+    def refuse(*_: object) -> None:
+        raise OSError(errno.EXDEV, "Invalid cross-device link")
+
+    monkeypatch.setattr("os.link", refuse)
+    finish(store, "aa01")
+    store.link("aa01", layout.stage("mine", "segmentation") / "a")
+    store.link("aa01", layout.stage("mine", "segmentation") / "b")
+    manifest.write(layout.stage("mine", "segmentation"), pd.DataFrame([("a", "aa01"), ("b", "aa01")], columns=["clip", "key"]))
+    copy = layout.stage("mine", "segmentation") / "a" / "segmentation.zip"
+    flip(copy, 60)
+    store_care.verify()
+    assert "aa01: its copy data/mine/segmentation/a/segmentation.zip\n1 damaged" in capsys.readouterr().out
+    assert not copy.exists()
+    assert (layout.stage("mine", "segmentation") / "b" / "segmentation.zip").exists()
+    assert list(store.keys()) == ["aa01"]
+
+
+def test_damaged_copies_of_a_table_and_of_an_items_clip_are_found(store, monkeypatch):
+    monkeypatch.setattr("pipeline.store.os.link", lambda *_: (_ for _ in ()).throw(OSError(errno.EXDEV, "Invalid cross-device link")))
+    for key, name, stage in [("aa01", "a_000000/frames.zip", "clips"), ("bb02", "train.parquet", "dataset")]:
+        with store.writing(key) as folder:
+            (folder / name).parent.mkdir(exist_ok=True)
+            if name.endswith("zip"):
+                with arrays.writing(folder / name, {}) as writer:
+                    writer.append("rgb", np.zeros((2, 2, 3), np.uint8))
+            else:
+                (folder / name).write_bytes(b"rows")
+        store.link(key, layout.stage("mine", stage))
+        flip(layout.stage("mine", stage) / name, 1)
+    rows = pd.DataFrame([("a_000000", "k", "aa01")], columns=["clip", "key", "item_key"])
+    manifest.write(layout.stage("mine", "clips"), rows)
+    manifest.write(layout.stage("mine", "dataset"), pd.DataFrame([("train", "bb02")], columns=["clip", "key"]))
+    store_care.verify()
+    assert sorted(path.name for path in layout.DATA.rglob("*") if path.is_file()) == ["manifest.csv", "manifest.csv"]
+
+
+def test_an_entry_that_another_process_removes_meanwhile_is_no_damage(store, monkeypatch):
+    finish(store, "aa01")
+    monkeypatch.setattr(Store, "keys", lambda self: iter(["aa01", "gone"]))
+
+    def unsound(self: Store, key: str) -> list[str]:
+        if key == "gone":
+            raise FileNotFoundError(key)
+        return []
+
+    monkeypatch.setattr(Store, "unsound", unsound)
+    store_care.verify()
+    assert store.has("aa01")
+
+
+def test_without_damage_no_output_is_walked(store, monkeypatch):
+    finish(store, "aa01", link_to="clip")
+    monkeypatch.setattr(store_care, "_remove_every_name", None)
+    store_care.verify()

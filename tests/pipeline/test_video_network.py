@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 import torchvision
+from pydantic import ValidationError
 
 from pipeline import params, video, video_network
 from pipeline.errors import InputError
@@ -151,8 +152,8 @@ def test_weights_of_another_network_are_refused(r3d):
 @pytest.mark.parametrize(
     ("write", "sentence"),
     [
-        (lambda path: path.write_text("not weights"), "is no file of PyTorch weights"),
-        (lambda path: path.write_bytes(b""), "is no file of PyTorch weights"),
+        (lambda path: path.write_text("not weights"), "is no file of weights"),
+        (lambda path: path.write_bytes(b""), "is no file of weights"),
         (lambda path: torch.save({"model": {"stem.0.weight": torch.zeros(1)}}, path), "holds no state dict"),
         (
             lambda path: torch.save({"stem.0.weight": torch.zeros(1)}, path),
@@ -170,11 +171,18 @@ def test_a_wrong_file_is_refused_in_one_sentence(write, sentence, tmp_path):
 
 def test_cut_weights_are_refused(r3d, tmp_path):
     (tmp_path / "w.pth").write_bytes(r3d.read_bytes()[:100_000])
-    with pytest.raises(InputError, match="is no file of PyTorch weights"):
+    with pytest.raises(InputError, match="is no file of weights"):
         video_network.load(given("r3d_18", tmp_path / "w.pth"), "cpu")
 
 
 def test_windows_that_a_network_does_not_take_are_refused(tmp_path):
     torch.save(torchvision.models.get_model("s3d", weights=None).state_dict(), tmp_path / "w.pth")
     with pytest.raises(InputError, match=r"evaluate\.video_network\.window_frames is 4: s3d takes no windows of that length"):
-        video_network.load(given("s3d", tmp_path / "w.pth", 4), "cpu")
+        video_network.load(given("s3d", tmp_path / "w.pth", 14).model_copy(update={"window_frames": 4}), "cpu")
+
+
+@pytest.mark.parametrize(("name", "refused", "taken"), [("mvit_v1_b", 8, 16), ("mvit_v2_s", 17, 16), ("s3d", 8, 14)])
+def test_windows_that_a_network_does_not_take_are_refused_with_the_parameters(name, refused, taken):
+    with pytest.raises(ValidationError, match=f"{name} takes windows of {taken} frames .*, window_frames is {refused}"):
+        given(name, "w.pth", refused)
+    assert given(name, "w.pth", taken).window_frames == taken

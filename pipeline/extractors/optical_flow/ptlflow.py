@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from pipeline.checkpoint import read_weights
-from pipeline.errors import InputError
+from pipeline.errors import InputError, one_line
 from pipeline.extractors.optical_flow import Measure
 
 SMALLEST_SIDE = 128
@@ -54,8 +54,7 @@ def _loaded(model: str, weights: str, device: str) -> tuple[nn.Module, int]:
     try:
         network.load_state_dict(_state(weights))
     except (RuntimeError, AttributeError, TypeError) as error:
-        first = " ".join(str(error).split())[:200]
-        raise InputError(f"optical_flow.options.weights: {weights} does not fit {model} ({first})") from None
+        raise InputError(f"optical_flow.options.weights: {weights} does not fit {model} ({one_line(error)})") from None
     return network.to(device).eval().requires_grad_(False), network.output_stride
 
 

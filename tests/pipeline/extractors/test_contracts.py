@@ -1,5 +1,6 @@
 """Every back-end file keeps the contract of its folder. A new file is found by itself; what its `build` needs goes into OPTIONS."""
 
+import ast
 from pathlib import Path
 
 import numpy as np
@@ -138,3 +139,22 @@ def test_every_measured_optical_flow_takes_a_batch_and_treats_each_pair_alone(ba
     both = measure(source, target)
     assert (both.shape, both.dtype) == ((2, 33, 47, 2), np.float32)
     np.testing.assert_allclose(measure(source[1:], target[1:]), both[1:], atol=0.02)
+
+
+BUILD = """
+def build(device: str, first: int, second: list[float] = [0.5], *, model: Literal["x", "y"] = "x", weights: str | None = None, extra: int):
+    pass
+"""
+
+
+def test_options_have_the_defaults_that_build_writes_keyword_only_ones_too(monkeypatch):
+    monkeypatch.setattr("pipeline.provenance.syntax_tree", lambda module: ast.parse(BUILD))
+    options = extractors._options("any", given=("device",))
+    assert {name: field.is_required() for name, field in options.model_fields.items()} == {
+        "first": True,
+        "second": False,
+        "model": False,
+        "weights": False,
+        "extra": True,
+    }
+    assert options(first=1, extra=2).model_dump() == {"first": 1, "second": [0.5], "model": "x", "weights": None, "extra": 2}
