@@ -32,7 +32,8 @@ check: install  ## ruff, mypy, import-linter
 	python -c 'from importlinter.cli import lint_imports_command; lint_imports_command()'
 
 test: check  ## all checks, and all tests but the slow ones
-	OMP_NUM_THREADS=1 python -m pytest -q -n 2 --dist loadfile -m "not slow"
+	OMP_NUM_THREADS=1 python -m pytest -q -n 2 --dist loadfile -m "not slow and not browser"
+	python -m pytest -q -m "browser and not slow"  # alone: they watch videos play
 
 slow: install  ## the slow tests: whole journeys both ways, in clones of what is committed
 	OMP_NUM_THREADS=1 python -m pytest -q -m slow

@@ -53,6 +53,7 @@ def run(
     segment = _segment(segmentation_model, palette, device)
     colours = baselines.mean_colours(_training_pairs(clips, segmentation, dataset))
     tallies: dict[str, dict[str, Tally]] = {}
+    features: dict[str, list[np.ndarray]] = {}
     for clip in progress.track(test_clips, "evaluate", len(test_clips)):
         real = _Real.opened(clips / clip, segmentation / clip, optical_flow / clip, p.stride)
         videos = {
@@ -64,8 +65,11 @@ def run(
         }
         for method, video in videos.items():
             if video is not None:
-                tallies.setdefault(method, {})[clip] = _measured(video, real, segment, _windows(network, p.video_network), p.stride)
-    scores = _scores(tallies, segmentation_scores, _about(network, p.video_network, _features(tallies[REAL])))
+                windows = _windows(network, p.video_network)
+                tallies.setdefault(method, {})[clip] = _measured(video, real, segment, windows, p.stride)
+                features.setdefault(method, []).extend(windows.features)
+    of_windows = {method: np.stack(found) for method, found in features.items()}
+    scores = _scores(tallies, of_windows, segmentation_scores, _about(network, p.video_network, of_windows[REAL]))
     layout.scores(out).write_text(json.dumps(scores, indent=1) + "\n")
 
 
@@ -83,8 +87,6 @@ class Tally:
     real_gradient_energy: float = 0.0
     confusion: Any = field(default=0)
     """Pixels by the label that the frame was made from (row) and that of the result; 0 where nothing was segmented again."""
-    features: list[np.ndarray] = field(default_factory=list)
-    """Of the windows."""
 
     def __add__(self, other: "Tally") -> "Tally":
         return Tally(**{f.name: getattr(self, f.name) + getattr(other, f.name) for f in fields(self)})
@@ -145,7 +147,7 @@ def _measured(video: Iterator[np.ndarray], real: _Real, segment: Segment | None,
         )
         earlier.append(fake)
         windows.see(fake)
-    return tally + Tally(features=windows.features)
+    return tally
 
 
 def _require_windows(nums_frames: list[int], p: params.VideoNetwork) -> None:
@@ -160,11 +162,6 @@ def _require_windows(nums_frames: list[int], p: params.VideoNetwork) -> None:
 
 def _windows(network: VideoNetwork, p: params.VideoNetwork) -> WindowFeatures:
     return WindowFeatures(network.prepare, network.features, length=p.window_frames, stride=p.window_stride)
-
-
-def _features(of_clips: dict[str, Tally]) -> np.ndarray:
-    """Of all windows of a method: n d."""
-    return np.stack([features for tally in of_clips.values() for features in tally.features])
 
 
 def _distances(real: np.ndarray, fake: np.ndarray) -> dict[str, float | None]:
@@ -215,17 +212,21 @@ def _segment(model: Path, palette: Palette, device: str) -> Segment | None:
     return lambda rgb: network.predict(rgb[None])[0]
 
 
-def _scores(tallies: dict[str, dict[str, Tally]], segmentation_scores: Path, about_network: dict[str, Any]) -> dict[str, Any]:
-    """What is not a number or a dict of them (the clips, null) `dvc metrics show` leaves out: it would be a hundred columns."""
+def _scores(
+    tallies: dict[str, dict[str, Tally]], of_windows: dict[str, np.ndarray], segmentation_scores: Path, about_network: dict[str, Any]
+) -> dict[str, Any]:
+    """`of_windows`: by method, the features of all its windows, n d.
+
+    Lists (the clips, the one video network) and null are left out by `dvc metrics show`: they would be a hundred columns.
+    """
     totals = {method: sum(of_clips.values(), Tally()) for method, of_clips in tallies.items()}
-    real = _features(tallies[REAL])
-    distances = {method: _distances(real, _features(of_clips)) for method, of_clips in tallies.items() if method != REAL}
+    distances = {method: _distances(of_windows[REAL], fake) for method, fake in of_windows.items() if method != REAL}
     distances[REAL] = dict.fromkeys(distances[FULL])
     scores = {method: {**totals[method].scores(method == REAL), **distances[method]} for method in METHODS if method in totals}
     return {
         **scores,
         "vid2vid_better_than_per_frame": _comparison(scores[FULL], scores["per_frame"]) if "per_frame" in scores else {},
-        "video_network": about_network,
+        "video_network": [about_network],
         "segmentation_model": {"held_out_miou": json.loads(layout.scores(segmentation_scores).read_text()).get("miou")},
         "test": {"clips": len(tallies[REAL]), "frames": totals[REAL].frames},
         "clips": [

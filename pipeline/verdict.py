@@ -27,7 +27,7 @@ def verdict(scores: dict[str, Any]) -> list[str]:
         _against_per_frame(scores) if "per_frame" in scores else alone,
         *(_against_trivial(method, scores) for method in ("copy_first_frame", "mean_colour_per_label") if method in scores),
         _basis(scores),
-        _windows(scores["video_network"]),
+        _windows(scores["video_network"][0]),
     ]
 
 
@@ -64,7 +64,7 @@ def _won_and_lost(method: str, scores: dict[str, Any]) -> tuple[list[str], list[
 
 
 def _name(measure: Measure, scores: dict[str, Any]) -> str:
-    random = measure.of_windows and not scores["video_network"]["weights_given"]
+    random = measure.of_windows and not scores["video_network"][0]["weights_given"]
     return f"{measure.label} of random features" if random else measure.label
 
 

@@ -67,7 +67,7 @@ def run(stages: list[str], dataset: str) -> None:
 
 
 def test_a_video_goes_all_the_way_with_the_labels_of_another_data_sets_model(project):
-    for n, (rgb, label) in enumerate(landscape(4, 64, 32, seed=0)):
+    for n, (rgb, label) in enumerate(landscape(6, 64, 32, seed=0)):
         for folder, picture in (("frames", rgb), ("labels", label)):
             path = project / "labelled" / folder / "s" / f"{n}.png"
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -78,10 +78,10 @@ def test_a_video_goes_all_the_way_with_the_labels_of_another_data_sets_model(pro
     new_dataset.run("labelled", project / "labelled", like="frames")
     new_dataset.run("drive", project / "videos", like="videos", weights_from="labelled")
     size = {"width": 64, "height": 32}
-    change({"datasets": {"labelled": {"source": {"palette": "camvid", "test_frames": 0}, "clips": {**size, "frames": 4}}}})
+    change({"datasets": {"labelled": {"source": {"palette": "camvid", "test_frames": 0}, "clips": {**size, "frames": 6}}}})
     change({"datasets": {"labelled": {"segmentation_model": {"steps": 4}}}})
     change({"datasets": {"drive": {"source": {"test_frames": 6}, "clips": {**size, "frames": 6}, "train": TINY_TRAINING}}})
-    change({"datasets": {"drive": {"evaluate": {"video_network": {"window_frames": 4}}}}})
+    change({"datasets": {"drive": {"evaluate": {"video_network": {"window_frames": 4, "window_stride": 1}}}}})
     run(["clips", "segmentation_model"], "labelled")
     run(STAGES, "drive")
 

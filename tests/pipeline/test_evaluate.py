@@ -117,7 +117,7 @@ def test_a_stride_without_optical_flow_is_refused(journey):
 
 
 def test_what_the_video_distances_were_measured_by_stands_beside(journey):
-    about = scores_of(journey)["video_network"]
+    about = scores_of(journey)["video_network"][0]
     assert about.pop("between_halves_of_real")["video_fid"] > 0
     assert about == {
         "name": "random",
@@ -129,6 +129,18 @@ def test_what_the_video_distances_were_measured_by_stands_beside(journey):
         "window_stride": 2,
         "windows": 2 * 2,  # of each clip's 6 frames, 0 to 3 and 2 to 5
     }
+
+
+def test_dvc_shows_no_column_of_the_video_network(journey):
+    """It shows what is reached by dicts alone and is a number or text."""
+
+    def columns(values: dict) -> list[tuple[str, ...]]:
+        deeper = [(key, *rest) for key, value in values.items() if isinstance(value, dict) for rest in columns(value)]
+        return [(key,) for key, value in values.items() if isinstance(value, int | float | str)] + deeper
+
+    shown = columns(scores_of(journey))
+    assert ("vid2vid", "video_fid") in shown and ("test", "frames") in shown
+    assert [column for column in shown if column[0] == "video_network"] == []
 
 
 def test_video_fid_is_that_of_all_windows_of_all_clips_together(journey):
@@ -147,7 +159,7 @@ def test_video_fid_is_that_of_all_windows_of_all_clips_together(journey):
 def test_with_weights_given_the_scores_name_their_file(journey, tmp_path):
     torch.save(torchvision.models.video.r3d_18(weights=None).state_dict(), tmp_path / "r3d.pth")
     given = params.VideoNetwork(name="r3d_18", weights=str(tmp_path / "r3d.pth"), window_frames=4, window_stride=2)
-    about = scores_of(journey, windows=given)["video_network"]
+    about = scores_of(journey, windows=given)["video_network"][0]
     assert (about["name"], about["weights_given"], about["features"]) == ("r3d_18", True, 512)
     assert about["weights_sha256"] == file_sha256(tmp_path / "r3d.pth")
 
@@ -166,8 +178,8 @@ def test_fewer_than_two_windows_are_refused_before_anything_is_measured(journey,
 def test_two_windows_are_enough(journey):
     whole_clips = params.VideoNetwork(name="random", weights=None, window_frames=FRAMES, window_stride=9)
     scores = scores_of(journey, windows=whole_clips)
-    assert scores["video_network"]["windows"] == 2
-    assert scores["video_network"]["between_halves_of_real"] == {}  # a half would have one
+    assert scores["video_network"][0]["windows"] == 2
+    assert scores["video_network"][0]["between_halves_of_real"] == {}  # a half would have one
     assert scores["vid2vid"]["video_fid"] > 0
 
 

@@ -1,8 +1,9 @@
 """The report in a real browser, opened from disk."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +28,20 @@ LONG_NAME = "Straße_über_die_Brücke-" + 6 * "sehr-lang-und-ohne-Ende"
 READABLE = 4.5
 """Contrast of text and what is behind it; WCAG 2, level AA."""
 TAPPABLE = 32
+TRIES = 8
+
+
+def seen_once(test: Callable[..., None]) -> Callable[..., None]:
+    """For what is asked of videos that play: a busy machine drops frames now and then, a broken page fails in every try."""
+
+    @wraps(test)
+    def tried(**fixtures: Any) -> None:
+        for _ in range(TRIES - 1):
+            with suppress(AssertionError):
+                return test(**fixtures)
+        return test(**fixtures)
+
+    return tried
 
 
 def numbered(frame: int) -> np.ndarray:
@@ -78,6 +93,12 @@ class Opened:
             "player => [...player.querySelectorAll('video')].every(video => video.paused && !video.seeking && video.readyState > 1)",
             arg=self.player(index).element_handle(),
         )
+        shown, before = self._numbers(index), None
+        while shown != before:  # a busy machine paints the last frame late
+            shown, before = self._numbers(index), shown
+        return shown
+
+    def _numbers(self, index: int) -> list[int]:
         self.page.evaluate("() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
         return [number_on(one) for one in self.player(index).locator("video").all()]
 
@@ -114,23 +135,30 @@ def test_it_loads_from_disk_without_a_complaint_and_asks_for_nothing_but_its_own
 
 
 ON_SCREEN = """player => {
-  const videos = [...player.querySelectorAll("video")], shown = videos.map(() => null);
-  window.moments = [];
+  const videos = [...player.querySelectorAll("video")], shown = videos.map(() => null), { duration } = videos[0];
+  let last = null;
   videos.forEach((video, i) => {
     const note = (_, { mediaTime }) => { shown[i] = mediaTime; video.requestVideoFrameCallback(note); };
     video.requestVideoFrameCallback(note);
   });
-  const look = () => { if (!shown.includes(null)) window.moments.push([...shown]); requestAnimationFrame(look); };
+  const look = () => {
+    requestAnimationFrame(look);
+    if (shown.includes(null)) return;
+    window.moments.push([...shown]);
+    window.played += (shown[0] - (last ?? shown[0]) + duration) % duration;
+    last = shown[0];
+  };
   requestAnimationFrame(look);
 }"""
 """Notes at each paint the time of the frame that each video really has on the screen; `currentTime` is only where it should be."""
 
 
 def frames_on_screen(view: Opened, seconds: float) -> np.ndarray:
-    """moments x videos"""
-    if not view.page.evaluate("() => window.moments && window.moments.splice(0)"):
+    """moments x videos, until the first video has played that many of its own seconds."""
+    noting = view.page.evaluate("() => { const noting = 'moments' in window; window.moments = []; window.played = 0; return noting; }")
+    if not noting:
         view.player().evaluate(ON_SCREEN)
-    view.page.wait_for_timeout(1000 * seconds)
+    view.page.wait_for_function("seconds => window.played >= seconds", arg=seconds)
     return np.rint(np.array(view.page.evaluate("() => window.moments")) * RATE).astype(int)
 
 
@@ -140,6 +168,7 @@ def spread(moments: np.ndarray) -> np.ndarray:
     return ahead.max(axis=2).min(axis=1)
 
 
+@seen_once
 def test_the_videos_play_in_step_and_start_over_in_step(chromium, report):
     with opened(chromium, report) as view:
         view.player().locator(".play").click()
@@ -151,6 +180,7 @@ def test_the_videos_play_in_step_and_start_over_in_step(chromium, report):
     assert np.mean(spread(moments) == 0) > 0.5
 
 
+@seen_once
 def test_videos_that_were_pulled_apart_come_together_again(chromium, report):
     with opened(chromium, report) as view:
         view.player().locator(".play").click()
@@ -179,19 +209,20 @@ def test_after_many_moves_of_the_slider_the_last_one_counts(chromium, report):
         assert view.settled() == [39] * 4
 
 
+@seen_once
 def test_the_slider_stops_what_plays_and_the_button_goes_on_from_there(chromium, report):
     with opened(chromium, report) as view:
         button, slider = view.player().locator(".play"), view.player().get_by_role("slider")
         button.click()
-        view.page.wait_for_timeout(500)
+        frames_on_screen(view, 0.3)
         slider.fill("20")
         assert button.inner_text() == "Play"
         assert view.settled() == [20] * 4
         button.click()
-        moments = frames_on_screen(view, 0.7)
-        assert moments[0].min() >= 20 and moments[-1].min() > 22
+        moments = frames_on_screen(view, 0.4)
         button.click()
         shown = view.settled()
+    assert moments[0].min() >= 20 and moments[-1].min() > 22
     assert len(set(shown)) == 1 and 22 < shown[0] < FRAMES
 
 
@@ -209,6 +240,7 @@ def test_arrow_keys_go_from_frame_to_frame(chromium, report, focused):
 
 
 @pytest.mark.parametrize("focused", [".play", "input", None])
+@seen_once
 def test_the_space_bar_plays_and_stops_and_does_not_scroll(chromium, report, focused):
     with opened(chromium, report) as view:
         view.settled()
@@ -216,7 +248,7 @@ def test_the_space_bar_plays_and_stops_and_does_not_scroll(chromium, report, foc
             view.player().locator(focused).focus()
         scrolled = view.page.evaluate("() => scrollY")
         view.page.keyboard.press("Space")
-        moments = frames_on_screen(view, 1.0)
+        moments = frames_on_screen(view, 0.5)
         view.page.keyboard.press("Space")
         assert view.page.evaluate("() => scrollY") == scrolled
         shown = view.settled()
@@ -232,13 +264,14 @@ def test_keys_go_to_the_player_that_has_the_focus(chromium, report):
         assert view.frame_said(0) == f"frame 1 / {FRAMES}"
 
 
+@seen_once
 def test_at_a_quarter_of_the_speed_it_plays_slower_and_in_step(chromium, report):
     with opened(chromium, report) as view:
         speeds = {}
         view.player().locator(".play").click()
         for speed in ("1", "0.25"):
             view.player().get_by_label("speed").select_option(speed)
-            moments = frames_on_screen(view, 0.5)
+            moments = frames_on_screen(view, 0.4)
             speeds[speed] = view.player().locator("video").first.evaluate(SPEED)
     assert np.mean(spread(moments) <= 1) > 0.95
     assert speeds["1"] == pytest.approx(1, abs=0.25)
@@ -254,15 +287,13 @@ SPEED = """async video => {
 
 
 def test_it_plays_by_itself_but_not_for_those_who_want_less_motion(chromium, report):
-    def seconds_played(reduced_motion: str) -> list[float]:
-        with opened(chromium, report, reduced_motion=reduced_motion) as view:
-            view.page.wait_for_timeout(1500)
-            return view.page.evaluate(
-                "() => [...document.querySelectorAll('video')].map(video => video.played.length && video.currentTime)"
-            )
-
-    assert all(seconds > 0 for seconds in seconds_played("no-preference")[:4])
-    assert seconds_played("reduce") == [0] * 8
+    plays = "() => [...document.querySelectorAll('video')].map(video => video.played.length > 0 && video.currentTime > 0)"
+    with opened(chromium, report, reduced_motion="no-preference") as view:
+        view.page.wait_for_function(f"() => ({plays})().slice(0, 4).every(Boolean)")
+    with opened(chromium, report, reduced_motion="reduce") as view:
+        view.settled()
+        view.page.wait_for_timeout(2000)
+        assert view.page.evaluate(plays) == [False] * 8
 
 
 def test_a_video_is_enlarged_and_small_again_by_mouse_and_by_keyboard(chromium, report):
@@ -292,6 +323,7 @@ def test_nothing_is_wider_than_the_screen(chromium, report, viewport):
             assert box is None or (box["x"] >= 0 and box["x"] + box["width"] <= viewport["width"]), one
 
 
+@seen_once
 def test_on_a_phone_the_controls_can_be_seen_and_tapped(chromium, report):
     with opened(chromium, report, PHONE, has_touch=True, is_mobile=True) as view:
         controls = view.player().locator("button, input, select").all()
@@ -300,7 +332,7 @@ def test_on_a_phone_the_controls_can_be_seen_and_tapped(chromium, report):
             box = control.bounding_box()
             assert control.is_visible() and box["height"] >= TAPPABLE and box["width"] >= TAPPABLE, control
         view.player().locator(".play").tap()
-        moments = frames_on_screen(view, 1.0)
+        moments = frames_on_screen(view, 0.5)
         assert moments[-1].min() > moments[0].max()
 
 

@@ -9,7 +9,7 @@ def values(warping_error: float, psnr: float, miou: float | None = None, video_f
 
 
 def scores(**methods: dict) -> dict:
-    return {**methods, "test": {"clips": 1, "frames": 60}, "video_network": RANDOM}
+    return {**methods, "test": {"clips": 1, "frames": 60}, "video_network": [RANDOM]}
 
 
 RANDOM = {
@@ -48,7 +48,7 @@ def test_a_video_fid_of_random_features_is_called_so():
         "better than the same generator without the past in video FID of random features (3.000 against 4.000)"
         in verdict(scores(**pair))[0]
     )
-    given = {**scores(**pair), "video_network": {**RANDOM, "weights_given": True, "features_are": "features of given weights"}}
+    given = {**scores(**pair), "video_network": [{**RANDOM, "weights_given": True, "features_are": "features of given weights"}]}
     assert "in video FID (3.000 against 4.000)" in verdict(given)[0]
 
 
@@ -58,7 +58,7 @@ def test_few_windows_are_called_few():
         "These are few, no more than the 480 features: both values can be chance, and video FID is too high."
     )
     many = {**RANDOM, "windows": 5000, "window_stride": 8}
-    assert verdict({**scores(vid2vid=values(0.1, 10.0)), "video_network": many})[-1].endswith(": 5000 windows a side.")
+    assert verdict({**scores(vid2vid=values(0.1, 10.0)), "video_network": [many]})[-1].endswith(": 5000 windows a side.")
 
 
 def test_one_training_without_a_rival_is_said():
