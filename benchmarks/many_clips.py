@@ -10,9 +10,10 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterable
-from contextlib import chdir
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import chdir, contextmanager
 from pathlib import Path
+from typing import Any
 from zipfile import ZipFile
 
 import cv2
@@ -75,8 +76,8 @@ def write_raw(root: Path, numbers: Iterable[int]) -> None:
 
 def add_test_sequence(root: Path, number: int) -> None:
     write_raw(root, [number])
-    text = (root / "params.yaml").read_text()
-    (root / "params.yaml").write_text(text.replace("test_sequences: [", f"test_sequences: [{_name(number)}, "))
+    with _edited(root / "params.yaml") as entry:
+        entry["source"]["test_sequences"].append(_name(number))
 
 
 def fill(root: Path, stage: str) -> None:
@@ -123,15 +124,20 @@ def _copy_with_comment(file: Path, copy: Path, comment: str) -> None:
 
 
 def _set_params(path: Path, test: list[str]) -> None:
+    with _edited(path) as entry:
+        entry["source"] |= {"labels_cover": "all", "palette": "camvid", "test_frames": 0}
+        entry["source"]["test_sequences"] = test
+        entry["clips"] = {"width": SIZE, "height": SIZE, "frames": FRAMES}
+        entry["segmentation"] = {"backend": "given", "weights_from": DATASET}
+        entry["train_per_frame"] = {"enabled": True}
+
+
+@contextmanager
+def _edited(path: Path) -> Iterator[Any]:
+    """The data set's entry of params.yaml, to be changed."""
     yaml = YAML()
-    yaml.width = 10**9  # the list of test sequences in one line
     values = yaml.load(path.read_text())
-    entry = values["datasets"][DATASET]
-    entry["source"] |= {"labels_cover": "all", "palette": "camvid", "test_frames": 0}
-    entry["source"]["test_sequences"] = test
-    entry["clips"] = {"width": SIZE, "height": SIZE, "frames": FRAMES}
-    entry["segmentation"] = {"backend": "given", "weights_from": DATASET}
-    entry["train_per_frame"] = {"enabled": True}
+    yield values["datasets"][DATASET]
     with path.open("w") as file:
         yaml.dump(values, file)
 

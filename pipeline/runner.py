@@ -187,13 +187,12 @@ def _rows(jobs: list[Job]) -> pd.DataFrame:
 
 def _clip_rows(jobs: list[Job], store: Store) -> pd.DataFrame:
     """An item gives several clips; the key of each follows from the item's."""
-    tables = []
+    rows = []
     for job in jobs:
-        clips = manifest.table(layout.clips_table(store.path(job.key)))
-        clips.insert(1, "key", [key_of({"item": job.key, "clip": clip}) for clip in clips["clip"]])
-        clips.insert(2, "item_key", job.key)
-        tables.append(clips)
-    return pd.concat(tables, ignore_index=True)
+        for row in manifest.text_rows(layout.clips_table(store.path(job.key))):
+            key = key_of({"item": job.key, "clip": row["clip"]})
+            rows.append({"clip": row["clip"], "key": key, "item_key": job.key, **row})
+    return pd.DataFrame(rows)
 
 
 def _call(job: Job, out: Path, store: Store) -> None:
