@@ -46,7 +46,7 @@ def photograph(page: Page, pages: str, api: httpx.Client) -> None:
     wait_for(lambda: stage(api, "segmentation_model@smoke", "RUNNING"))
     page.goto(f"{pages}/runs/flow-run/{first}")
     page.get_by_role("button", name="Cancel").first.click()
-    page.get_by_role("dialog").get_by_role("button", name="Cancel").last.click()
+    page.get_by_role("button", name="Confirm").click()
     wait_for(lambda: newest(api)["state_type"] == "CANCELLED")
     time.sleep(LOADED_SECONDS)
     show(page, f"{pages}/runs/flow-run/{first}", "prefect-cancelled.png")

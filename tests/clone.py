@@ -1,7 +1,6 @@
 """A clone of what is committed, with an empty store and cache of its own, in which commands run as a user's would."""
 
 import os
-import signal
 import socket
 import subprocess
 import sys
@@ -61,7 +60,7 @@ class Clone:
             self.variables[environment.API_URL] = f"http://127.0.0.1:{port}/api"
             yield f"http://127.0.0.1:{port}"
         finally:
-            process.send_signal(signal.SIGINT)
+            process.terminate()  # as Ctrl-C, which a process started in the background may not get
             process.wait(timeout=120)
             self.variables.pop(environment.API_URL, None)
 
