@@ -12,7 +12,7 @@ from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import TaskRun
 from prefect.futures import PrefectFuture
 from prefect.runtime import flow_run
-from prefect.states import Completed, Failed
+from prefect.states import Cancelled, Completed, Failed
 from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 
 from flows import dvc_project, supervise
@@ -99,6 +99,8 @@ def repro(stage: str, parent_flow_run: str) -> State[Repro]:
     done = dvc_project.repro(stage, environment_of_stage={PARENT_FLOW_RUN: parent_flow_run}, log=get_run_logger().info)
     if done.result in ("ran", "unchanged"):
         return Completed(message=done.result, data=done)
+    if supervise.ending.is_set():
+        return Cancelled(message="Ended with its run.", data=done)
     return Failed(name=BUSY if done.result == "busy" else "Failed", message=done.sentences(), data=done)
 
 

@@ -22,6 +22,7 @@ PR_SET_PDEATHSIG = 1
 """Of Linux's <sys/prctl.h>."""
 
 _started: set[subprocess.Popen[str]] = set()
+ending = Event()
 
 
 @contextmanager
@@ -50,7 +51,8 @@ def supervised(
 
 
 def end_all() -> None:
-    """Tells every supervisor that this process has started, in any thread, to end its group."""
+    """Tells every supervisor that this process has started, in any thread, to end its group; `ending` tells the threads why."""
+    ending.set()
     for process in list(_started):
         process.terminate()
 

@@ -51,6 +51,12 @@ class DeploymentRun:
         """Of the parent and of the stage that was running."""
         return {"parent": self.state(), "stage": _state(self.stages()[0])}
 
+    def task_states(self) -> set[str]:
+        """Of the parent's tasks."""
+        with get_client(sync_client=True) as client:
+            tasks = client.read_task_runs(task_run_filter=TaskRunFilter(flow_run_id={"any_": [self.id]}))
+        return {task.state_type.value for task in tasks if task.state_type}
+
     def unfinished_tasks(self) -> list[str]:
         with get_client(sync_client=True) as client:
             runs = [self.id, *(stage.id for stage in self.stages())]

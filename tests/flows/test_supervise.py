@@ -4,11 +4,13 @@ import os
 import signal
 import subprocess
 import sys
+from threading import Event
 
 import psutil
 import pytest
 from processes import assert_ended
 
+from flows import supervise
 from flows.supervise import end_all, supervised
 
 COMMAND = ["sh", "-c", "sleep 100 & echo $$ $!; wait"]
@@ -34,7 +36,8 @@ def test_the_tree_ends_when_its_starter_is_killed() -> None:
 
 
 @pytest.mark.parametrize("command", [COMMAND, STUBBORN], ids=["willing", "stubborn"])
-def test_the_tree_ends_when_the_supervisor_is_told_to(command: list[str]) -> None:
+def test_the_tree_ends_when_the_supervisor_is_told_to(command: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(supervise, "ending", Event())
     with supervised(command, dict(os.environ), grace_seconds=0.5) as process:
         tree = _processes(process.stdout.readline())
         end_all()
