@@ -6,7 +6,6 @@ Milliseconds a clip = (seconds of N clips - seconds of 2 clips) / (N - 2): two, 
 import argparse
 import os
 import shutil
-import signal
 import socket
 import statistics
 import subprocess
@@ -127,7 +126,7 @@ def server(project: Path) -> Iterator[str]:
         try:
             yield f"http://127.0.0.1:{port}/api"
         finally:
-            process.send_signal(signal.SIGINT)
+            process.terminate()
 
 
 def _times(measured: list[float], other: list[float]) -> str:
