@@ -21,6 +21,8 @@ T = TypeVar("T")
 DOCS = Path(__file__).parent
 DEPLOYMENT = "evaluate/smoke"
 SIZE = {"width": 1400, "height": 900}
+GRAPH = 500
+"""Height of a run's page without its logs, which name folders of the machine."""
 SECONDS = 900.0
 LOADED_SECONDS = 4.0
 """The pages say in no way when they have drawn their graph."""
@@ -49,20 +51,21 @@ def photograph(page: Page, pages: str, api: httpx.Client) -> None:
     page.get_by_role("button", name="Confirm").click()
     wait_for(lambda: newest(api)["state_type"] == "CANCELLED")
     time.sleep(LOADED_SECONDS)
-    show(page, f"{pages}/runs/flow-run/{first}", "prefect-cancelled.png")
+    show(page, f"{pages}/runs/flow-run/{first}", "prefect-cancelled.png", GRAPH)
 
     second = api.post(f"/deployments/{deployment}/create_flow_run", json={}).json()["id"]
     training = wait_for(lambda: stage(api, "train@smoke", "COMPLETED"))["id"]
     wait_for(lambda: newest(api)["state_type"] == "COMPLETED")
-    show(page, f"{pages}/runs/flow-run/{second}", "prefect-tree.png")
+    show(page, f"{pages}/runs/flow-run/{second}", "prefect-tree.png", GRAPH)
     show(page, f"{pages}/artifacts/artifact/{artifact(api, 'report-smoke-stages', second)}", "prefect-stages.png")
     show(page, f"{pages}/artifacts/artifact/{artifact(api, 'preview-train-smoke', training)}", "prefect-preview.png")
 
 
-def show(page: Page, address: str, picture: str) -> None:
+def show(page: Page, address: str, picture: str, height: int = SIZE["height"]) -> None:
     page.goto(address)
     page.wait_for_timeout(1000 * LOADED_SECONDS)
-    page.screenshot(path=DOCS / picture)
+    page.screenshot(path=DOCS / picture, clip={"x": 0, "y": 0, "width": SIZE["width"], "height": height})
+    page.goto("about:blank")  # the pages animate
     print(DOCS / picture, flush=True)
 
 
