@@ -12,6 +12,7 @@ from prefect import State
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import ArtifactFilter, FlowRunFilter
 from prefect.client.schemas.objects import FlowRun
+from processes import assert_ended, wait_for
 from tiny_project import DATASET, IN_CATALOG, Project
 
 from flows.preprocess import preprocess
@@ -59,8 +60,8 @@ def test_killed_it_takes_everything_along_and_leaves_no_lock(tracked: Project) -
     assert any("tiny_journey" in child.cmdline() for child in tree)
     process.send_signal(signal.SIGKILL)
     process.wait()
-    assert psutil.wait_procs(tree, timeout=10)[1] == []
-    assert still_running(CLIPS) == []
+    assert_ended(tree, 60)
+    wait_for(lambda: still_running(CLIPS) == [], 60)
     tracked.raw(one="1")
     assert Project(tracked.root).run("dvc", "repro", "-q", CLIPS).returncode == 0
 

@@ -14,6 +14,7 @@ from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import ArtifactFilter, FlowRunFilter, TaskRunFilter
 from prefect.client.schemas.objects import FlowRun, State, TaskRun
 from prefect.states import Running
+from processes import assert_ended
 from tiny_project import DATASET, Project
 
 from flows.link import PARENT_FLOW_RUN
@@ -72,9 +73,9 @@ def test_sigterm_ends_the_stage_its_workers_and_its_flow_run(tracked: Project, p
     workers = psutil.Process(process.pid).children(recursive=True)
     assert workers
     process.send_signal(signal.SIGTERM)
-    process.communicate(timeout=10)
+    process.communicate(timeout=60)
     assert process.returncode == 128 + signal.SIGTERM
-    assert psutil.wait_procs(workers, timeout=5)[1] == []
+    assert_ended(workers, 60)
     assert [state_type(run) for run in children(parent_run.id)] == ["CRASHED"]
 
 
