@@ -157,7 +157,7 @@ def test_a_killed_training_goes_on_from_its_saved_step_and_ends_equal(project):
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()
     (state,) = (store / "work").glob("*/state.pt")
-    _wait(lambda: not _holds(project.root), 20)
+    _wait(lambda: not _holds(project.root), 60)
 
     import torch
 
@@ -182,7 +182,7 @@ def test_a_killed_extraction_does_only_what_is_missing(project):
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()
     done = len(list((project.root / ".store").glob("??/*"))) - entries
-    _wait(lambda: not _holds(project.root), 20)
+    _wait(lambda: not _holds(project.root), 60)
     done = len(list((project.root / ".store").glob("??/*"))) - entries
     assert 2 <= done < 10
     assert counts(project.repro("clips@smoke"), "clips") == (10 - done, 3 + done)
