@@ -33,7 +33,8 @@ def main(arguments: list[str] | None = None) -> int:
         "--port", type=int, default=default, help="default: PREFECT_SERVER_API_PORT, or 4200; the next one serves the reports"
     )
     asked = parser.parse_args(arguments)
-    signal.signal(signal.SIGTERM, _as_ctrl_c)
+    for number in (signal.SIGTERM, signal.SIGINT):  # a process that a script starts in the background has Ctrl-C ignored
+        signal.signal(number, _as_ctrl_c)
     try:
         run(asked.port)
     except KeyboardInterrupt:
