@@ -72,7 +72,7 @@ def start(project: Project) -> DeploymentRun:
 
 def started_and_lasting(project: Project) -> DeploymentRun:
     """Computes one clip until there is a file `go`; two clips of the same stage are done."""
-    project.raw(one="1", quick=f"{time.time()}", slow="slow")
+    project.raw(one="1", quick=f"{time.time()}", slow=f"slow {time.time()}")
     for mark in ("slow", "go"):
         (project.root / mark).unlink(missing_ok=True)
     run = start(project)

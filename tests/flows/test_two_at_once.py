@@ -48,7 +48,7 @@ def test_dvc_repro_beside_a_deployment_run_says_who_is_in_the_way(served: Projec
 
 
 def test_a_deployment_run_beside_dvc_repro_waits_for_it(served: Project) -> None:
-    served.raw(one="1", slow="slow")
+    served.raw(one="1", slow=f"slow {time.time()}")
     for mark in ("slow", "go"):
         (served.root / mark).unlink(missing_ok=True)
     by_hand = served.start("dvc", "repro", DATASET_STAGE)
