@@ -58,15 +58,31 @@ def end_all() -> None:
 
 
 def end_with_starter() -> None:
-    """From now on this process gets SIGTERM when the process that started it is gone."""
-    starter = os.getppid()
+    """From now on this process gets SIGTERM when the one that started it is gone, and be it through a shell that stays."""
+    starters = _starters()
 
     def watch() -> None:
-        while os.getppid() == starter:
+        while starters and all(map(_runs, starters)):
             time.sleep(0.5)
         os.kill(os.getpid(), signal.SIGTERM)
 
     Thread(target=watch, daemon=True).start()
+
+
+def _starters() -> list[psutil.Process]:
+    """Who started this process, and where that is `SHELL -c COMMAND`, who started the shell: dash waits beside its command."""
+    with suppress(psutil.NoSuchProcess):
+        parent = psutil.Process().parent()
+        if parent is not None and parent.cmdline()[-2:-1] == ["-c"]:
+            return [parent, *filter(None, [parent.parent()])]
+        return [*filter(None, [parent])]
+    return []
+
+
+def _runs(process: psutil.Process) -> bool:
+    with suppress(psutil.NoSuchProcess):
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    return False
 
 
 def main(grace_seconds: float, command: list[str]) -> int:

@@ -22,8 +22,10 @@ def run(name: str, path: Path, like: str, weights_from: str | None = None) -> No
     if not layout.PARAMS.is_file():
         raise InputError(f"{layout.PARAMS} is not in this folder ({Path.cwd()}): call from the project's top folder")
     text = read_text(layout.PARAMS)
-    if name in parsed(text, layout.PARAMS).datasets():
+    params = parsed(text, layout.PARAMS)
+    if name in params.datasets():
         raise InputError(f"{layout.PARAMS} has a data set {name} already: change it there, or choose another name")
+    params.require_example(like)
     if not path.expanduser().is_dir():
         raise InputError(f"--path {path}: there is no such folder")
     _replace(_with_entry(text, name, path, like, weights_from))
@@ -63,10 +65,7 @@ def _replace(text: str) -> None:
 
 def _entry(document: Any, name: str, path: Path, like: str) -> Any:
     groups = [document.get("catalog") or {}, document.get("datasets") or {}]
-    found = next((group[like] for group in groups if like in group), None)
-    if found is None:
-        there = ", ".join(dict.fromkeys(known for group in groups for known in group)) or "none"
-        raise InputError(f"there is no {like} to copy: say which with --like; there are {there}")
+    found = next(group[like] for group in groups if like in group)
     if "path" not in found["source"]:
         raise InputError(f"{like} is built in and has no path: copy another with --like")
     entry = copy.deepcopy(found)

@@ -76,6 +76,14 @@ class Params:
             raise InputError(f"{dataset} {self._not_added(dataset)}")
         raise InputError(f"{self._path}: datasets has no {dataset}{_nearest(dataset, self.datasets())}")
 
+    def require_example(self, name: str) -> None:
+        """InputError where the entry that a new data set would copy, of the catalog before the data sets, is wrong or not there."""
+        group = next((group for group in ("catalog", "datasets") if name in self._group(group)), None)
+        if group is None:
+            there = ", ".join(dict.fromkeys([*self.catalog(), *self.datasets()])) or "none"
+            raise InputError(f"there is no {name} to copy: say which with --like; there are {there}")
+        self._check_dataset(group, name)
+
     def _not_added(self, dataset: str) -> str:
         command = f"python -m pipeline new-dataset {dataset} --path FOLDER"
         return f"is in the catalog of {self._path} but not yet one of its datasets: add it with `{command}`"

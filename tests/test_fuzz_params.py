@@ -150,6 +150,7 @@ def test_a_damaged_file_is_valid_or_refused_in_one_sentence(data):
 
 @fuzz(40)
 @given(damaged())
+@example(TEXT.replace("kind: videos", "kind videos").encode())
 def test_a_refused_new_data_set_leaves_the_file_as_it_is(project, data):
     (project / "raw").mkdir(exist_ok=True)
     layout.PARAMS.write_bytes(data)

@@ -57,6 +57,12 @@ class DeploymentRun:
             tasks = client.read_task_runs(task_run_filter=TaskRunFilter(flow_run_id={"any_": [self.id]}))
         return {task.state_type.value for task in tasks if task.state_type}
 
+    def clips(self) -> list[str]:
+        """States of the tasks of the stage that runs."""
+        with get_client(sync_client=True) as client:
+            tasks = client.read_task_runs(task_run_filter=TaskRunFilter(flow_run_id={"any_": [self.stages()[0].id]}))
+        return [task.state_type.value for task in tasks if task.state_type]
+
     def unfinished_tasks(self) -> list[str]:
         with get_client(sync_client=True) as client:
             runs = [self.id, *(stage.id for stage in self.stages())]
@@ -71,13 +77,15 @@ def start(project: Project) -> DeploymentRun:
 
 
 def started_and_lasting(project: Project) -> DeploymentRun:
-    """Computes one clip until there is a file `go`; two clips of the same stage are done."""
-    project.raw(one="1", quick=f"{time.time()}", slow=f"slow {time.time()}")
+    """Computes one clip until there is a file `go`; the two others of the same stage are done."""
+    now = time.time()
+    project.raw(one=f"one {now}", quick=f"quick {now}", slow=f"slow {now}")  # none is in the store
     for mark in ("slow", "go"):
         (project.root / mark).unlink(missing_ok=True)
     run = start(project)
     wait_for((project.root / "slow").exists, START_SECONDS)
     wait_for(lambda: len(run.stages()) == 1, START_SECONDS)
+    wait_for(lambda: run.clips().count("COMPLETED") == 2, START_SECONDS, run.clips)
     return run
 
 

@@ -1,14 +1,17 @@
 """Real processes: a starter, its supervisor, a command, and the command's child."""
 
 import os
+import shlex
 import signal
 import subprocess
 import sys
+from pathlib import Path
 from threading import Event
 
 import psutil
 import pytest
 from processes import assert_ended
+from tiny_project import REPOSITORY
 
 from flows import supervise
 from flows.supervise import end_all, supervised
@@ -64,13 +67,26 @@ def test_output_and_status_are_those_of_the_command() -> None:
     assert process.returncode == 3
 
 
-def test_a_process_can_end_with_the_one_that_started_it() -> None:
-    child = "import time; from flows.supervise import end_with_starter; end_with_starter(); print('up', flush=True); time.sleep(100)"
-    script = f"import subprocess, sys; p = subprocess.Popen([sys.executable, '-c', {child!r}]); print(p.pid, flush=True); p.wait()"
-    starter = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True)
+@pytest.mark.parametrize("between", [[], ["sh", "-c"]], ids=["by-itself", "in-a-shell-that-stays"])
+def test_a_process_can_end_with_the_one_that_started_it(tmp_path: Path, between: list[str]) -> None:
+    program = tmp_path / "lasting.py"
+    program.write_text(
+        "import os, time\n"
+        "from flows.supervise import end_with_starter\n"
+        "end_with_starter()\n"
+        "print(os.getpid(), flush=True)\n"
+        "time.sleep(100)\n"
+    )
+    python = [sys.executable, str(program)]
+    command = [*between, f"{shlex.join(python)}; :"] if between else python  # `; :` keeps any shell from giving its place to the command
+    starter = subprocess.Popen(
+        [sys.executable, "-c", f"import subprocess; subprocess.run({command!r})"],
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(REPOSITORY)},
+    )
     assert starter.stdout is not None
     orphan = psutil.Process(int(starter.stdout.readline()))
-    assert starter.stdout.readline() == "up\n"
     starter.kill()
     starter.wait()
     assert_ended([orphan])

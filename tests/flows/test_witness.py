@@ -36,7 +36,11 @@ def state_of(flow_run: UUID) -> str:
 
 
 def witness_of(flow_run: UUID) -> psutil.Process:
-    return next(child for child in psutil.Process().children() if str(flow_run) in child.cmdline())
+    def witnesses() -> list[psutil.Process]:
+        return [child for child in psutil.Process().children() if str(flow_run) in child.cmdline()]
+
+    wait_for(lambda: len(witnesses()) == 1, 10)  # for a moment after it was started a process has no command line
+    return witnesses()[0]
 
 
 def test_a_run_that_ends_by_itself_is_left_as_it_is(tracked: Project) -> None:

@@ -102,5 +102,5 @@ def _write_params(path: Path) -> None:
     source = {"kind": "videos", "path": "raw", "test_videos": [], "test_frames": 0}
     entry = {name: {} for name in sections} | {"source": source, "segmentation": {"weights_from": DATASET}}
     values |= {"datasets": {DATASET: entry}, "catalog": {IN_CATALOG: entry}}
-    values["machine"]["workers"] = 1
+    values["machine"]["workers"] = 2
     yaml.dump(values, path)
