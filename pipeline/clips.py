@@ -15,7 +15,7 @@ import pandas as pd
 
 from pipeline import arrays, layout, params
 from pipeline.errors import InputError
-from pipeline.sources import Footage, Item, SourceFrame, open_item
+from pipeline.sources import Box, Footage, Item, SourceFrame, open_item
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class Cut:
 
 def run_item(item: Item, root: Path, out: Path, p: params.Clips, made_by: dict[str, Any]) -> None:
     footage = open_item(item, root)
-    cuts = plan_cuts(footage, p.frames, item.name)
+    cuts = plan_cuts(footage, p, item.name)
     starts, rows = {cut.first: cut for cut in cuts}, []
     frames = enumerate(footage.frames)
     for t, frame in frames:
@@ -42,21 +42,42 @@ def run_item(item: Item, root: Path, out: Path, p: params.Clips, made_by: dict[s
                 "first_frame": t,
                 "frames_per_second": footage.frames_per_second,
             }
-            labelled = _write_clip(_until(frame, frames, cut), out / clip, footage, p, {**made_by, **about, "source_kind": item.kind})
+            crop = footage.crop(range(cut.first, cut.end)) if footage.crop else _central(frame, p.crop, item.name)
+            shown = (cropped(frame, crop) for frame in _until(frame, frames, cut))
+            labelled = _write_clip(shown, out / clip, footage, p, {**made_by, **about, "source_kind": item.kind})
             rows.append({**about, "num_frames": cut.end - cut.first, "labelled": labelled, "height": p.height, "width": p.width})
     pd.DataFrame(rows).to_csv(layout.clips_table(out), index=False)
 
 
-def plan_cuts(footage: Footage, frames_per_clip: int, name: str) -> list[Cut]:
-    """Training clips of equal length up to `test_from`, dropping the tail; then one test clip."""
+def plan_cuts(footage: Footage, p: params.Clips, name: str) -> list[Cut]:
+    """Training clips of equal length up to `test_from`, then test clips, each within one shot.
+
+    Dropped are the tail of a training shot that fills no clip, and test shots that are shorter than a training clip.
+    """
     if footage.num_frames < 1:
         raise InputError(f"{name}: has no frames")
-    full = range(0, footage.test_from - frames_per_clip + 1, frames_per_clip)
-    if footage.test_from and not full:
-        raise InputError(f"{name}: has {footage.test_from} frames for training, a clip needs clips.frames = {frames_per_clip}")
-    train = [Cut("train", first, first + frames_per_clip) for first in full]
-    test = [Cut("test", footage.test_from, footage.num_frames)] if footage.test_from < footage.num_frames else []
+    train, test = [], []
+    for shot in _shots(footage, range(footage.test_from)):
+        train += [Cut("train", t, t + p.frames) for t in range(shot.start, shot.stop - p.frames + 1, max(p.frames, p.stride or 0))]
+    for shot in _shots(footage, range(footage.test_from, footage.num_frames)):
+        test += [Cut("test", shot.start, shot.stop)] if len(shot) >= p.frames or not footage.shots else []
+    if footage.test_from and not train:
+        longest = max(map(len, _shots(footage, range(footage.test_from))))
+        raise InputError(f"{name}: has {_frames(longest, footage)} for training, a clip needs clips.frames = {p.frames}")
+    if footage.test_from < footage.num_frames and not test:
+        longest = max(map(len, _shots(footage, range(footage.test_from, footage.num_frames))))
+        raise InputError(f"{name}: has {_frames(longest, footage)} for testing, that is shorter than clips.frames = {p.frames}")
     return train + test
+
+
+def _shots(footage: Footage, frames: range) -> list[range]:
+    """Of some of the frames."""
+    starts = [frames.start, *(t for t in footage.shots if t in frames and t > frames.start)]
+    return [range(start, stop) for start, stop in zip(starts, [*starts[1:], frames.stop], strict=True) if stop > start]
+
+
+def _frames(count: int, footage: Footage) -> str:
+    return f"at most {count} frames between changes of scene" if footage.shots else f"{count} frames"
 
 
 def _until(first: SourceFrame, rest: Iterator[tuple[int, SourceFrame]], cut: Cut) -> Iterator[SourceFrame]:
@@ -127,11 +148,34 @@ class _Truth:
         writer.append(f"confidence_{stride}", (frame.visible[stride] * (255 * known)).astype(np.uint8))
 
 
+def _central(frame: SourceFrame, size: list[int] | None, name: str) -> Box:
+    height, width = frame.rgb.shape[:2]
+    if size is None:
+        return Box(0, 0, width, height)
+    if size[0] > width or size[1] > height:
+        raise InputError(f"{name}: clips.crop is {size[0]}x{size[1]}, its frames are {width}x{height}: that much at most")
+    return Box((width - size[0]) // 2, (height - size[1]) // 2, *size)
+
+
+def cropped(frame: SourceFrame, box: Box) -> SourceFrame:
+    """A part of a frame and of its truth."""
+    if frame.rgb.shape[:2] == (box.height, box.width):
+        return frame
+    part = (slice(box.top, box.top + box.height), slice(box.left, box.left + box.width))
+    return SourceFrame(
+        rgb=frame.rgb[part],
+        label=None if frame.label is None else frame.label[part],
+        instance=None if frame.instance is None else frame.instance[part],
+        optical_flow={k: f[part] for k, f in frame.optical_flow.items()},
+        visible={k: v[part] for k, v in frame.visible.items()},
+    )
+
+
 def fit(frame: SourceFrame, width: int, height: int) -> SourceFrame:
     """Scales a frame and its truth to cover `width` x `height` and crops centrally; flow scales with its axis."""
     h, w = frame.rgb.shape[:2]
     if (h, w) == (height, width):
-        return frame
+        return replace(frame, rgb=np.ascontiguousarray(frame.rgb)) if not frame.rgb.flags.c_contiguous else frame
     scale = max(width / w, height / h)
     size = (max(width, round(w * scale)), max(height, round(h * scale)))
     left, top = (size[0] - width) // 2, (size[1] - height) // 2

@@ -65,17 +65,36 @@ class Frames(Section):
     """`all`: a frame without a label image is refused."""
     palette: str | None
     """Built-in palette or path of a palette file; needed with labels."""
+    splits: str | None
+    """A table (CSV) below `path` with columns sequence (a folder) and split (train, test or none); null = as follows."""
     test_sequences: list[str]
     test_frames: CountOrZero
     """The last frames of every other sequence are for testing, too."""
-    frames_per_second: Count
+    take_every: Count
+    """Every n-th image alone is a frame."""
+    frames_per_second: PositiveFloat
+    """Of the images that are taken."""
+    scene_threshold: PositiveFloat | None
+    """As for `videos`."""
 
 
-class Videos(Section):
+class VideoFiles(Section):
+    """How videos are read, whatever they show."""
+
+    path: str
+    frames_per_second: PositiveFloat | None
+    """Frames are taken at this constant rate; null = all frames, of videos with a constant rate."""
+    scene_threshold: PositiveFloat | None
+    """Clips end where the scene changes: how many times a frame's difference to the one before must exceed that of its neighbours,
+    3 for most videos; null = each video is one shot."""
+
+
+class Videos(VideoFiles):
     """A folder of videos (mp4, mov, mkv, avi), one file a sequence; no labels."""
 
     kind: Literal["videos"]
-    path: str
+    splits: str | None
+    """A table (CSV) below `path` with columns sequence (name of a file) and split (train, test or none); null = as follows."""
     test_videos: list[str]
     """File names below `path` that are for testing."""
     test_frames: CountOrZero
@@ -109,8 +128,20 @@ class Clips(Section):
     width: Pixels
     height: Pixels
     """Stored size in pixels; the source is scaled to cover it and cropped centrally."""
+    crop: Annotated[list[Pixels], Field(min_length=2, max_length=2)] | None
+    """Width and height in pixels of the source: what is cut out of its centre before it is scaled; null = all."""
     frames: Annotated[int, Field(ge=2, le=1_000_000_000)]
-    """Frames per training clip; the tail of a sequence that does not fill one is dropped. Test clips stay whole."""
+    """Frames per training clip; the tail of a shot that does not fill one is dropped. Test clips stay whole."""
+    stride: Count | None
+    """Frames from the start of a training clip to that of the next, to thin out what is long and much the same; null = frames."""
+
+    @model_validator(mode="after")
+    def _clips_do_not_overlap(self) -> "Clips":
+        if self.stride is not None and self.stride < self.frames:
+            raise ValueError(
+                f"stride is {self.stride}, less than frames: clips would overlap, training takes every window of a clip anyway"
+            )
+        return self
 
 
 class SegmentationModel(Section):

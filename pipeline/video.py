@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
-from itertools import chain
+from itertools import chain, repeat
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -31,6 +31,12 @@ WITHOUT_LOOKAHEAD = "mbtree=0:bframes=0:scenecut=0"
 CODECS_WITH_HIDDEN_FRAMES = ("vp8",)
 """Some of their packets are never shown, so counting packets is not counting frames."""
 
+STEADY = 0.5
+"""Intervals between frames that differ by less than this share of the usual one are of a constant rate: containers round times."""
+
+HDR_CURVES = {16: "PQ", 18: "HLG"}
+"""Transfer curves by their numbers in the streams. Taken for common video they look grey."""
+
 
 @dataclass(frozen=True)
 class VideoProperties:
@@ -39,12 +45,16 @@ class VideoProperties:
     width: int
     """As shown: after the rotation that phones write beside the frames."""
     frames_per_second: str
-    """The mean rate as a fraction such as 30000/1001."""
+    """A fraction such as 30000/1001: the rate asked for, or else the mean one."""
 
 
-def properties(path: Path) -> VideoProperties:
-    """Reads the packets' headers and the first picture. InputError for what is no video, or not all of one."""
-    num_frames = _count_frames(path)
+def properties(path: Path, frames_per_second: float | None = None) -> VideoProperties:
+    """Of all its frames, or of those of another rate.
+
+    Reads the packets' headers and the first picture. InputError for what is no video, or not all of one, and for a rate that the
+    video cannot give.
+    """
+    times = _times(path)
     with _reading(path) as container, _problems(path):
         stream = _video_stream(container, path)
         rate = stream.average_rate or stream.guessed_rate
@@ -54,20 +64,47 @@ def properties(path: Path) -> VideoProperties:
         if first is None:
             raise InputError(f"{path}: has no frames; a video needs at least one")
         height, width = _rotated(first).shape[:2]
-    return VideoProperties(num_frames, height, width, f"{rate.numerator}/{rate.denominator}")
+    chosen = len(_chosen(times, frames_per_second, path))
+    rate = Fraction(frames_per_second).limit_denominator(1001) if frames_per_second else rate
+    return VideoProperties(chosen, height, width, f"{rate.numerator}/{rate.denominator}")
 
 
-def frames(path: Path) -> Iterator[UInt8[np.ndarray, "h w 3"]]:
-    """All frames, one by one. InputError where one is damaged or missing, once it is reached."""
-    expected, decoded = _count_frames(path), 0
+def frames(path: Path, frames_per_second: float | None = None) -> Iterator[UInt8[np.ndarray, "h w 3"]]:
+    """All frames one by one, or for another rate those nearest in time; a frame that stays longer comes several times.
+
+    InputError as `properties`, and where a frame is damaged or missing, once it is reached.
+    """
+    times, decoded = _times(path), 0
+    shown = np.bincount(_chosen(times, frames_per_second, path), minlength=len(times)).tolist()
     with _reading(path) as container, _problems(path):
         for frame in container.decode(_video_stream(container, path)):
             if frame.is_corrupt:
                 raise InputError(f"{path}: frame {decoded} is damaged; a whole video is needed")
+            if decoded < len(times) and shown[decoded]:
+                yield from repeat(_rotated(frame), shown[decoded])
             decoded += 1
-            yield _rotated(frame)
-    if decoded != expected:
-        raise InputError(f"{path}: {decoded} of its {expected} frames can be decoded; a whole video is needed")
+    if decoded != len(times):
+        raise InputError(f"{path}: {decoded} of its {len(times)} frames can be decoded; a whole video is needed")
+
+
+def _chosen(times: list[float], frames_per_second: float | None, path: Path) -> list[int]:
+    """Numbers of the frames that give a constant rate, one after another; `None` = they have one, as they are."""
+    if len(times) < 2:
+        return list(range(len(times)))
+    intervals = np.diff(times)
+    usual = float(np.median(intervals))
+    if frames_per_second is None:
+        if np.abs(intervals - usual).max() > STEADY * usual:
+            slowest, fastest = 1 / intervals.max(), 1 / max(intervals.min(), 1e-3)
+            raise InputError(
+                f"{path}: its frame rate varies, {slowest:.3g} to {fastest:.3g} frames/s: set source.frames_per_second to get a constant one"
+            )
+        return list(range(len(times)))
+    if frames_per_second * usual > 1.01:
+        raise InputError(f"{path}: source.frames_per_second is {frames_per_second:g}, but it has {1 / usual:.4g}: that many at most")
+    count = max(1, round((times[-1] + usual - times[0]) * frames_per_second))
+    halfway = (np.array(times[1:]) + times[:-1]) / 2
+    return list(np.searchsorted(halfway, times[0] + np.arange(count) / frames_per_second))
 
 
 def write_mp4(path: Path, frames: Iterable[UInt8[np.ndarray, "h w 3"]], frames_per_second: str, crf: int) -> None:
@@ -108,6 +145,10 @@ def _video_stream(container: Any, path: Path) -> Any:
     stream = container.streams.best("video")
     if stream is None or stream.codec_context is None:
         raise InputError(f"{path}: has no video in it that can be decoded; mp4, mov, mkv, avi or webm is needed")
+    if curve := HDR_CURVES.get(stream.codec_context.color_trc):
+        raise InputError(
+            f"{path}: is HDR video ({curve}); convert it to standard range first, for example with ffmpeg's filters zscale and tonemap"
+        )
     stream.codec_context.thread_count = 1
     stream.codec_context.options = {"err_detect": "explode"}  # otherwise damage is painted over
     return stream
@@ -121,22 +162,28 @@ class _Packet(NamedTuple):
     is_corrupt: bool
 
 
-def _count_frames(path: Path) -> int:
-    """Frames that are there, by their packets. InputError if the file's header promises more."""
+def _times(path: Path) -> list[float]:
+    """When each frame is shown, in seconds, by the packets. InputError if the file's header promises more frames than there are."""
     with _reading(path) as container, _problems(path):
         stream = _video_stream(container, path)
-        codec, promised, seconds_of_two_frames = stream.codec_context.name, stream.frames, 2 / float(stream.average_rate or 1)
+        codec, promised, rate = stream.codec_context.name, stream.frames, float(stream.average_rate or stream.guessed_rate or 1)
         packets = [_Packet(p.pts, p.duration, p.is_discard, p.is_corrupt) for p in container.demux(stream) if p.size]
-        missing_seconds = _promised_seconds(stream) - _end_seconds(packets, stream)
+        missing_seconds, base = _promised_seconds(stream) - _end_seconds(packets, stream), float(stream.time_base)
     whole = sum(not packet.is_corrupt for packet in packets)
     if whole < max(promised, len(packets)):
         raise InputError(f"{path}: is cut off: {whole} of its {max(promised, len(packets))} frames are there; a whole video is needed")
-    if missing_seconds > seconds_of_two_frames:
+    if missing_seconds > 2 / rate:
         raise InputError(f"{path}: is cut off: {missing_seconds:.2f} s are missing at its end; a whole video is needed")
     if codec in CODECS_WITH_HIDDEN_FRAMES:
         with _reading(path) as container, _problems(path):
-            return sum(1 for _ in container.decode(_video_stream(container, path)))
-    return sum(not packet.is_discard for packet in packets)
+            return _known_times([frame.pts for frame in container.decode(_video_stream(container, path))], base, rate)
+    return _known_times([packet.pts for packet in packets if not packet.is_discard], base, rate)
+
+
+def _known_times(pts: list[int | None], base: float, rate: float) -> list[float]:
+    """In the order of showing. Some containers (AVI) have no times: their rate is constant."""
+    known = sorted(p * base for p in pts if p is not None)
+    return known if len(known) == len(pts) else [t / rate for t in range(len(pts))]
 
 
 def _promised_seconds(stream: Any) -> float:

@@ -1,13 +1,14 @@
 """Sources: how Cityscapes, a folder of videos, ... become footage. One file each, named by `source.kind`.
 
 A source module has
-    items(source, files) -> list[Item]      what there is, from the file names of the scan alone
-    open_item(item, root) -> Footage        its frames, read one by one
+    items(source, files) -> list[Item]              what there is, from the file names of the scan alone
+    open_item(item, root) -> Footage                its frames, read one by one
+    check(source, files, root) -> list[Finding]     what is there against what should be, for `python -m pipeline check`
 Everything that decides an item's content stands in `Item.files` and `Item.parameters`: they make its key.
 """
 
 import importlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -51,6 +52,16 @@ class SourceFrame:
 
 
 @dataclass(frozen=True)
+class Box:
+    """A part of a picture, in pixels of the source."""
+
+    left: int
+    top: int
+    width: int
+    height: int
+
+
+@dataclass(frozen=True)
 class Footage:
     frames: Iterator[SourceFrame]
     num_frames: int
@@ -60,6 +71,29 @@ class Footage:
     """A fraction such as 30000/1001."""
     palette: Palette | None
     """None where there are no labels."""
+    shots: tuple[int, ...] = ()
+    """Frames with which another shot begins: no clip goes across a change of scene."""
+    crop: Callable[[range], Box] | None = None
+    """What a clip of these frames shows of the picture; None = all that `clips` leaves."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A line of `python -m pipeline check`."""
+
+    what: str
+    """In the plural, with the folder: "leftImg8bit_sequence/train: frames"."""
+    found: int
+    expected: int | None = None
+    """None = any number is right."""
+    wrong: tuple[str, ...] = ()
+    """What is missing, extra or of another size, by file name and reason; the first ten are shown."""
+
+
+def check_source(source: params.Source, files: Mapping[str, int], root: Path) -> list[Finding]:
+    """`files`: path below `root` -> bytes, of all files of the scan."""
+    findings: list[Finding] = importlib.import_module(f"pipeline.sources.{source.kind}").check(source, files, root)
+    return findings
 
 
 def items_of(source: params.Source, files: list[str]) -> list[Item]:
