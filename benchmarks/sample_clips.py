@@ -31,7 +31,7 @@ def create(root: Path, *, width: int, height: int, num_clips: int, num_frames: i
     all_params = load(PARAMS)
     changes = {"width": width, "height": height, "train_clips": num_clips, "train_frames": num_frames}
     source = all_params.source(DATASET).model_copy(update=changes)
-    sized = params.Clips(width=width, height=height, frames=num_frames)
+    sized = params.Clips(width=width, height=height, crop=None, frames=num_frames, stride=None)
     rows = []
     for item in items_of(source, [])[:num_clips]:
         clips.run_item(item, Path(), root, sized, {})

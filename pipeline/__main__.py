@@ -4,7 +4,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from pipeline import before_work, layout, new_dataset, params, prepare, store_care
+from pipeline import before_work, checking, clip_list, layout, new_dataset, params, prepare, store_care
 from pipeline.errors import InputError, storage_problem
 from pipeline.journey import STAGES
 from pipeline.params_file import load
@@ -32,6 +32,14 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("dataset", nargs="*", help="none: all of params.yaml's datasets")
     command.set_defaults(do=_scan)
 
+    command = commands.add_parser("check", help="what a data set's folder holds, against what it should hold; before any work")
+    command.add_argument("dataset")
+    command.set_defaults(do=_check)
+
+    command = commands.add_parser("describe", help="clips, frames, seconds, sizes and class shares of a data set's splits")
+    command.add_argument("dataset")
+    command.set_defaults(do=_describe)
+
     command = commands.add_parser("catalog", help="data sets that new-dataset can add")
     command.set_defaults(do=_catalog)
 
@@ -52,6 +60,16 @@ def _scan(arguments: argparse.Namespace) -> None:
     for dataset in arguments.dataset or load(layout.PARAMS).datasets():
         files = prepare.run(dataset)
         print(f"{dataset}: {len(files)} files, {files['bytes'].sum() / 1e6:.1f} MB")
+
+
+def _check(arguments: argparse.Namespace) -> None:
+    if not checking.run(arguments.dataset):
+        sys.exit(1)
+
+
+def _describe(arguments: argparse.Namespace) -> None:
+    load(layout.PARAMS).require(arguments.dataset)
+    print(clip_list.described(arguments.dataset))
 
 
 def _catalog(arguments: argparse.Namespace) -> None:

@@ -1,6 +1,7 @@
 """Where things lie. No other module spells a file name.
 
 data/<dataset>.files.csv              raw files of a source: path, bytes, sha256 (kept in git)
+data/<dataset>.clips.csv              its clips, with their split (kept in git)
 data/<dataset>/<stage>/manifest.csv   what the stage made, with the key of each part in the store
 data/<dataset>/<stage>/<clip>/        the files of one clip, hard links into the store
 reports/<dataset>/index.html
@@ -30,6 +31,10 @@ def store() -> Path:
 
 def files_table(dataset: str) -> Path:
     return DATA / f"{dataset}.files.csv"
+
+
+def clip_list(dataset: str) -> Path:
+    return DATA / f"{dataset}.clips.csv"
 
 
 def stage(dataset: str, name: str) -> Path:

@@ -138,9 +138,7 @@ class Clips(Section):
     @model_validator(mode="after")
     def _clips_do_not_overlap(self) -> "Clips":
         if self.stride is not None and self.stride < self.frames:
-            raise ValueError(
-                f"stride is {self.stride}, less than frames: clips would overlap, training takes every window of a clip anyway"
-            )
+            raise ValueError(f"stride is {self.stride}, less than frames: clips would overlap, training takes every window")
         return self
 
 

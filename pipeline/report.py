@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from pipeline import arrays, curves, layout, params, pictures, video
+from pipeline import arrays, clip_list, curves, layout, params, pictures, video
 from pipeline.index import read_index
 from pipeline.made_by import Made, libraries, made
 from pipeline.metrics.measures import MEASURES, METHODS
@@ -187,6 +187,7 @@ def _split(index: pd.DataFrame) -> dict[str, Any]:
     return {
         "clips": len(index),
         "frames": int(index["num_frames"].sum()),
+        "seconds": sum(map(clip_list.seconds, index.to_dict("records"))),
         "sizes": [f"{width} × {height}" for width, height in sizes],
         "confidence": float(index["confidence"].mean()),
     }

@@ -22,7 +22,7 @@ from typing import Any
 
 import pandas as pd
 
-from pipeline import layout, manifest, progress
+from pipeline import clip_list, layout, manifest, progress
 from pipeline.errors import InputError, storage_problem
 from pipeline.journey import STAGES, Stage
 from pipeline.params_file import load
@@ -83,6 +83,8 @@ def run(stage_name: str, dataset: str, map_jobs: MapJobs | None = None) -> Summa
             shutil.rmtree(folder, ignore_errors=True)
             if not failed:
                 publish(stage, jobs, store, folder)
+                if stage.per == "item":
+                    clip_list.write(dataset)
     except TimeoutError as error:
         raise InputError(f"{error}: wait for that run to end, or cancel it") from None
     except OSError as error:

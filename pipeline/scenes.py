@@ -19,8 +19,8 @@ def shots(frames: Iterable[UInt8[np.ndarray, "h w 3"]], threshold: float) -> tup
     `threshold`: how many times the difference to the frame before must exceed that of its neighbours. A camera that moves fast
     changes every frame, so its frames count less than those around a cut.
     """
-    from scenedetect import FrameTimecode
-    from scenedetect.detectors import AdaptiveDetector
+    from scenedetect import FrameTimecode  # type: ignore[import-untyped]
+    from scenedetect.detectors import AdaptiveDetector  # type: ignore[import-untyped]
 
     detector = AdaptiveDetector(adaptive_threshold=threshold, min_scene_len=SHORTEST_SHOT)
     found: list[int] = []

@@ -96,9 +96,7 @@ def _chosen(times: list[float], frames_per_second: float | None, path: Path) -> 
     if frames_per_second is None:
         if np.abs(intervals - usual).max() > STEADY * usual:
             slowest, fastest = 1 / intervals.max(), 1 / max(intervals.min(), 1e-3)
-            raise InputError(
-                f"{path}: its frame rate varies, {slowest:.3g} to {fastest:.3g} frames/s: set source.frames_per_second to get a constant one"
-            )
+            raise InputError(f"{path}: its frame rate varies, {slowest:.3g} to {fastest:.3g} frames/s: set source.frames_per_second")
         return list(range(len(times)))
     if frames_per_second * usual > 1.01:
         raise InputError(f"{path}: source.frames_per_second is {frames_per_second:g}, but it has {1 / usual:.4g}: that many at most")

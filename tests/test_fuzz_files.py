@@ -113,7 +113,13 @@ def images(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
 
 
 def item(frame: str, label: str | None = None) -> Item:
-    parameters: dict[str, Any] = {"num_frames": 1, "test_from": 0, "frames_per_second": "15/1", "label_of": [0] if label else []}
+    parameters: dict[str, Any] = {
+        "num_frames": 1,
+        "test_from": 0,
+        "frames_per_second": "15/1",
+        "scene_threshold": None,
+        "label_of": [0] if label else [],
+    }
     parameters["palette"] = palettes.load("camvid").as_attributes() if label else None
     return Item("a", "frames", (frame, label) if label else (frame,), parameters)
 

@@ -1,16 +1,18 @@
 """Folders of images, one folder a sequence, with label images of some or all frames."""
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from fractions import Fraction
 from pathlib import Path, PurePosixPath
 from typing import Any, TypeVar
 
 import numpy as np
+from jaxtyping import UInt8
 from PIL import Image
 
-from pipeline import palettes, params
+from pipeline import palettes, params, scenes, splits
 from pipeline.errors import InputError, is_machine_fault, one_line
-from pipeline.sources import Footage, Item, SourceFrame, item_name
+from pipeline.sources import Finding, Footage, Item, SourceFrame, item_name
 
 T = TypeVar("T")
 
@@ -28,7 +30,13 @@ def items(source: params.Frames, files: list[str]) -> list[Item]:
             there = ", ".join(sorted(images)[:10])
             raise InputError(f"source.test_sequences: there is no folder {folder} in {source.frames}; there are {there}")
     palette = palettes.load(source.palette).as_attributes() if source.palette else None  # read once for thousands of sequences
-    return [_item(source, folder, images.get(folder, []), labels.get(folder, []), palette) for folder in sorted({**images, **labels})]
+    folders = sorted({**images, **labels})
+    split_of = splits.read(source, folders) if source.splits else {}
+    return [
+        _item(source, folder, images.get(folder, []), labels.get(folder, []), palette, split_of.get(folder))
+        for folder in folders
+        if split_of.get(folder) != "none"
+    ]
 
 
 def open_item(item: Item, root: Path) -> Footage:
@@ -39,23 +47,56 @@ def open_item(item: Item, root: Path) -> Footage:
         test_from=values["test_from"],
         frames_per_second=values["frames_per_second"],
         palette=palettes.from_attributes(values["palette"]) if values["palette"] else None,
+        shots=scenes.shots(_all_rgb(item, root), values["scene_threshold"]) if values["scene_threshold"] else (),
     )
 
 
-def _item(source: params.Frames, folder: str, images: list[str], labels: list[str], palette: dict[str, Any] | None) -> Item:
+def check(source: params.Frames, files: Mapping[str, int], root: Path) -> list[Finding]:
+    """Pairs by their names; the size of each sequence's first frame, by its header."""
+    images, labels = (_by_folder(list(files), below) if below is not None else {} for below in (source.frames, source.labels))
+    problems = [f"{item.name}: {item.problem}" for item in items(source, list(files)) if item.problem]
+    empty = [f"{file}: is empty" for group in (images, labels) for folder in group.values() for file in folder if files[file] == 0]
+    sizes = [problem for folder in images.values() if (problem := _unreadable(root / folder[0])) and files[folder[0]]]
+    return [
+        Finding(f"{source.frames}: sequences", len(images), wrong=tuple(problems)),
+        Finding(f"{source.frames}: frames", sum(map(len, images.values())), wrong=(*empty, *sizes)),
+        Finding(f"{source.labels}: label images", sum(map(len, labels.values()))),
+    ]
+
+
+def _unreadable(path: Path) -> str:
+    try:
+        _read(path, lambda image: image.size)
+    except InputError as error:
+        return str(error)
+    return ""
+
+
+def _item(
+    source: params.Frames, folder: str, images: list[str], labels: list[str], palette: dict[str, Any] | None, split: str | None
+) -> Item:
     name = item_name(folder if folder != "." else PurePosixPath(source.frames).name or Path(source.path).name)
-    if problem := _problem(source, folder, images, labels):
+    order = sorted(images, key=_by_number)[:: source.take_every]
+    all_test, test_frames = (
+        split == "test" or (split is None and folder in source.test_sequences),
+        source.test_frames if split is None else 0,
+    )
+    problem = splits.problem(source, folder, split) or _problem(source, folder, images, labels)
+    if not problem and not all_test and len(order) < test_frames:
+        problem = f"has {len(order)} frames, source.test_frames asks for {test_frames}"
+    if problem:
         return Item(name, source.kind, (*images, *labels), {}, problem)
-    order, stems = sorted(images, key=_by_number), sorted(map(_stem, labels))
     numbers = {_stem(image): number for number, image in enumerate(order)}
+    taken = sorted((label for label in labels if _stem(label) in numbers), key=_stem)
     parameters = {
-        "num_frames": len(images),
-        "test_from": 0 if folder in source.test_sequences else len(images) - source.test_frames,
-        "frames_per_second": f"{source.frames_per_second}/1",
+        "num_frames": len(order),
+        "test_from": 0 if all_test else len(order) - test_frames,
+        "frames_per_second": str(Fraction(source.frames_per_second).limit_denominator(1001)),
+        "scene_threshold": source.scene_threshold,
         "palette": palette,
-        "label_of": [numbers[stem] for stem in stems],
+        "label_of": [numbers[_stem(label)] for label in taken],
     }
-    return Item(name, source.kind, (*order, *sorted(labels, key=_stem)), parameters)
+    return Item(name, source.kind, (*order, *taken), parameters)
 
 
 def _stem(file: str) -> str:
@@ -94,23 +135,25 @@ def _problem(source: params.Frames, folder: str, images: list[str], labels: list
     for image in images:
         if source.labels is not None and source.labels_cover == "all" and _stem(image) not in labels_of:
             return f"{image}: a frame without its label image {counts}; source.labels_cover: some allows it"
-    if folder not in source.test_sequences and len(images) < source.test_frames:
-        return f"has {len(images)} frames, source.test_frames asks for {source.test_frames}"
     return ""
 
 
 def _frames(item: Item, root: Path) -> Iterator[SourceFrame]:
-    num_frames = item.parameters["num_frames"]
-    labels = dict(zip(item.parameters["label_of"], item.files[num_frames:], strict=True))
+    labels = dict(zip(item.parameters["label_of"], item.files[item.parameters["num_frames"] :], strict=True))
     palette = palettes.from_attributes(item.parameters["palette"]) if labels else None
+    for t, rgb in enumerate(_all_rgb(item, root)):
+        label = palette.store_labels(_read_ids(root / labels[t], rgb.shape), labels[t]) if palette and t in labels else None
+        yield SourceFrame(rgb, label)
+
+
+def _all_rgb(item: Item, root: Path) -> Iterator[UInt8[np.ndarray, "h w 3"]]:
     size = None
-    for t, file in enumerate(item.files[:num_frames]):
+    for file in item.files[: item.parameters["num_frames"]]:
         rgb = _read_rgb(root / file)
         size = size or rgb.shape
         if rgb.shape != size:
             raise InputError(f"{file}: is {_size(rgb.shape)}, the sequence's first frame {_size(size)}: all must be equal")
-        label = palette.store_labels(_read_ids(root / labels[t], rgb.shape), labels[t]) if palette and t in labels else None
-        yield SourceFrame(rgb, label)
+        yield rgb
 
 
 def _read_rgb(path: Path) -> np.ndarray:

@@ -25,7 +25,8 @@ def clips(item: Item, root: Path, out: Path) -> None:
         while not Path("go").exists():
             time.sleep(0.1)
     _write(out / item.name, text)
-    pd.DataFrame({"clip": [item.name], "split": ["train"], "labelled": [0]}).to_csv(out / "clips.csv", index=False)
+    about = {"clip": item.name, "split": "train", "sequence": item.name, "first_frame": 0, "num_frames": 1, "frames_per_second": "1/1"}
+    pd.DataFrame([{**about, "width": 1, "height": 1, "labelled": 0}]).to_csv(out / "clips.csv", index=False)
 
 
 def segmentation(clips: Path, out: Path) -> None:

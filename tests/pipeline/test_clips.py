@@ -53,7 +53,7 @@ def test_a_street_clip_is_written_with_its_truth(tmp_path):
         "test": False,
     }
     item = Item("train-0000", "sample_street", (), parameters)
-    run_item(item, tmp_path, tmp_path, params.Clips(width=64, height=32, frames=4), {"key": "k"})
+    run_item(item, tmp_path, tmp_path, params.Clips(width=64, height=32, crop=None, frames=4, stride=None), {"key": "k"})
     folder = tmp_path / "train-0000_000000"
     files = {modality: arrays.reading(layout.arrays(folder, modality)) for modality in layout.MODALITIES}
     assert files["frames"]["rgb"].shape == (4, 32, 64, 3)

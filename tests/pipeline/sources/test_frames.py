@@ -1,12 +1,12 @@
 from pathlib import Path
 
 import pytest
-from PIL import Image
+from PIL import Image, ImageChops
 
 from pipeline import palettes, params
 from pipeline.errors import InputError
 from pipeline.sources import open_item
-from pipeline.sources.frames import items
+from pipeline.sources.frames import check, items
 
 
 def source(**changes: object) -> params.Frames:
@@ -17,9 +17,12 @@ def source(**changes: object) -> params.Frames:
         "labels": "labels",
         "labels_cover": "all",
         "palette": "camvid",
+        "splits": None,
         "test_sequences": [],
         "test_frames": 1,
+        "take_every": 1,
         "frames_per_second": 15,
+        "scene_threshold": None,
     }
     return params.Frames(**{**values, **changes})
 
@@ -145,3 +148,48 @@ def test_the_palette_is_read_once_for_all_sequences(tmp_path, monkeypatch):
     monkeypatch.setattr(palettes, "load", lambda name, load=palettes.load: read.append(name) or load(name))
     assert len(items(source(labels_cover="some"), listed(tmp_path))) == 3
     assert read == ["camvid"]
+
+
+def test_every_second_image_can_be_taken_with_its_label(tmp_path):
+    write_images(tmp_path, "images", 5)
+    write_images(tmp_path, "labels", 5, mode="L")
+    (item,) = items(source(take_every=2, frames_per_second=7.5), listed(tmp_path))
+    footage = open_item(item, tmp_path)
+    frames = list(footage.frames)
+    assert [int(f.rgb[0, 0, 0]) for f in frames] == [0, 20, 40]
+    assert [f.label is not None for f in frames] == [True, True, True]
+    assert (footage.num_frames, footage.test_from, footage.frames_per_second) == (3, 2, "15/2")
+
+
+def test_a_table_says_which_sequences_are_for_testing_and_which_for_nothing(tmp_path):
+    for name in ("a", "b", "c", "d"):
+        write_images(tmp_path, f"images/{name}", 3)
+    (tmp_path / "splits.csv").write_text("sequence,split,why\na,train,\nb,test,long\nc,none,blurred\n")
+    a, b, d = items(source(path=str(tmp_path), labels=None, splits="splits.csv"), listed(tmp_path))
+    assert (open_item(a, tmp_path).test_from, open_item(b, tmp_path).test_from) == (3, 0)
+    assert d.problem == "has no row in splits.csv: give it the split train, test or none"
+
+
+def test_a_change_of_scene_begins_another_shot(tmp_path):
+    (tmp_path / "images").mkdir()
+    scenes = [Image.linear_gradient("L").resize((60, 40)).rotate(turn) for turn in (0, 90)]
+    for t in range(24):
+        Image.merge("RGB", [ImageChops.offset(scenes[t >= 13], t)] * 3).save(tmp_path / "images" / f"{t:03d}.png")
+    (item,) = items(source(labels=None, scene_threshold=3.0), listed(tmp_path))
+    assert open_item(item, tmp_path).shots == (13,)
+
+
+def test_the_check_names_what_does_not_fit(tmp_path):
+    write_images(tmp_path, "images/a", 3)
+    write_images(tmp_path, "labels/a", 2, mode="L")
+    write_images(tmp_path, "images/b", 3)
+    (tmp_path / "images/b/000.png").write_bytes(b"no image")
+    write_images(tmp_path, "labels/b", 3, mode="L")
+    (tmp_path / "images/b/001.png").write_bytes(b"")
+    files = {name: (tmp_path / name).stat().st_size for name in listed(tmp_path)}
+    sequences, frames, labels = check(source(), files, tmp_path)
+    assert (sequences.found, frames.found, labels.found) == (2, 6, 5)
+    assert sequences.wrong == (
+        "a: images/a/002.png: a frame without its label image (3 frames, 2 label images in a); source.labels_cover: some allows it",
+    )
+    assert frames.wrong[0] == "images/b/001.png: is empty" and "000.png: is no readable image" in frames.wrong[1]
