@@ -158,7 +158,7 @@ def _test_frames(source: params.Source) -> int | None:
     match source:
         case params.SampleStreet():
             return source.test_frames
-        case params.Frames(test_sequences=[]) | params.Videos(test_videos=[]):
+        case params.Frames(test_sequences=[], splits=None) | params.Videos(test_videos=[], splits=None):
             return source.test_frames or None
         case _:
             return None

@@ -12,6 +12,7 @@ from tests.conftest import REPOSITORY
 
 TINY = {
     "scan": ["--files", "60", "--rounds", "1"],
+    "importing": ["--frames", "4", "--source-size", "64x32", "--size", "32x16", "--rounds", "1"],
     "windows": ["--sizes", "32x16", "--windows", "2", "--rounds", "1"],
     "training_step": ["--size", "64x32", "--steps", "1", "--rounds", "1"],
     "orchestration": ["--clips", "4", "--rounds", "1"],

@@ -133,10 +133,11 @@ def test_what_a_later_stage_could_not_do_is_refused_at_the_first(text, dataset, 
         before_work.check(CLIPS, "sample-street", all_params)  # the other data set goes on
 
 
-def test_windows_may_be_longer_than_test_frames_where_whole_sequences_are_for_testing():
+@pytest.mark.parametrize(("written", "instead"), [("test_sequences: []", "test_sequences: [a]"), ("splits: null", "splits: a.csv")])
+def test_windows_may_be_longer_than_test_frames_where_whole_sequences_are_for_testing(written, instead):
     text = added("camvid", "evaluate: {}", "evaluate: {video_network: {window_frames: 22}}")
     entry = text.split("\n  mine:\n")[1]
-    text = text.replace(entry, entry.replace("test_sequences: []", "test_sequences: [a]", 1))
+    text = text.replace(entry, entry.replace(written, instead, 1))
     before_work.check(CLIPS, "mine", check(text, PATH))
 
 
