@@ -41,7 +41,10 @@ MACHINERY = frozenset(
 )
 
 COMPUTING = {
-    **{name: name for name in ("av", "numpy", "torch", "torchvision", "scipy", "ptlflow", "detectron2", "densepose", "onnxruntime")},
+    **{
+        name: name
+        for name in ("av", "numpy", "torch", "torchvision", "scipy", "ptlflow", "detectron2", "densepose", "onnxruntime", "scenedetect")
+    },
     **{"cv2": "opencv-python-headless", "skimage": "scikit-image", "PIL": "pillow"},
 }
 """Libraries that results depend on, and their names on the package index."""
