@@ -22,7 +22,7 @@ from typing import Any
 
 import pandas as pd
 
-from pipeline import clip_list, layout, manifest, progress
+from pipeline import clip_list, layout, manifest, params, progress
 from pipeline.errors import InputError, storage_problem
 from pipeline.journey import STAGES, Stage
 from pipeline.params_file import load
@@ -76,6 +76,7 @@ def run(stage_name: str, dataset: str, map_jobs: MapJobs | None = None) -> Summa
             misses = [job for job in jobs if not store.has(job.key)]
             if misses:
                 require_sound_inputs(stage, dataset, all_params, store)
+                require_device(misses, all_params.machine)
             outcomes = _compute_all(
                 misses, f"{stage_name}@{dataset}", map_jobs or local(all_params.machine.workers), len(jobs) - len(misses)
             )
@@ -95,6 +96,15 @@ def run(stage_name: str, dataset: str, map_jobs: MapJobs | None = None) -> Summa
     summary = Summary(stage_name, dataset, computed, len(jobs) - computed - len(failed), failed, time.monotonic() - start)
     _log_run(summary)
     return summary
+
+
+def require_device(jobs: list[Job], machine: params.Machine) -> None:
+    """InputError where torch would find no GPU in the middle of the work. A cluster's workers may have what this machine lacks."""
+    if machine.device == "cuda" and machine.task_runner == "local" and any("torch" in job.made_by["libraries"] for job in jobs):
+        import torch
+
+        if not torch.cuda.is_available():
+            raise InputError("machine.device is cuda, but torch finds no GPU with a working driver here: set it to cpu")
 
 
 def compute(job: Job) -> Outcome:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from flows import environment
@@ -175,3 +176,12 @@ def test_a_store_in_the_way_is_named(project):
     assert re.search(
         r"\.store/locks/use cannot be written \(Not a directory\)", project.refuses("flows.stage", "clips", "--dataset", "smoke")
     )
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+def test_a_gpu_that_is_not_there_is_named_before_the_first_clip(frames):
+    frames.run("pipeline", "scan", "mine")
+    assert frames.run("flows.stage", "clips", "--dataset", "mine").returncode == 0
+    frames.edit("device: cpu", "device: cuda")
+    sentence = frames.refuses("flows.stage", "segmentation_model", "--dataset", "mine")
+    assert sentence == "machine.device is cuda, but torch finds no GPU with a working driver here: set it to cpu"
