@@ -25,7 +25,7 @@ from pipeline import layout, runner
 from pipeline.journey import STAGES
 from pipeline.params_file import load
 from pipeline.plan import Job, plan
-from pipeline.store import Store
+from pipeline.store import CHECK_SUMS, Store
 
 REPOSITORY = Path(__file__).parents[1]
 COPIED = ("pipeline", "models", "flows", "dvc.yaml", "params.yaml", ".dvcignore", ".gitignore", ".dvc/config", ".dvc/.gitignore")
@@ -96,7 +96,7 @@ def fill(root: Path, stage: str) -> None:
 
 def _write_like(entry: Path, first: Job, job: Job, out: Path) -> None:
     test = "item" in job.arguments and job.arguments["item"].parameters["test_from"] == 0
-    for file in [file for file in entry.rglob("*") if file.is_file()]:
+    for file in [file for file in entry.rglob("*") if file.is_file() and file.name != CHECK_SUMS]:
         copy = out / file.relative_to(entry).as_posix().replace(first.name, job.name)
         copy.parent.mkdir(exist_ok=True)
         if file.suffix == ".zip":
