@@ -131,5 +131,6 @@ def _sentences(failed: list[Outcome]) -> str:
 
 def _rows(summary: Summary) -> list[dict[str, object]]:
     counts = {"computed": summary.computed, "reused": summary.reused, "failed": len(summary.failed)}
+    counts |= {"left out": summary.left_out} if summary.left_out else {}
     rows: list[dict[str, object]] = [{"result": result, "clips": count, "why": ""} for result, count in counts.items()]
     return rows + [{"result": "failed", "clips": outcome.name, "why": outcome.problem} for outcome in summary.failed]

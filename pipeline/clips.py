@@ -1,6 +1,7 @@
 """Source -> clips: frames in one size, cut into training clips of N frames and whole test clips, with the truth beside them.
 
-Written for each clip: frames.zip, and where the source knows it segmentation.zip, instances.zip, optical_flow.zip.
+Written for each clip: frames.zip, and where the source knows it segmentation.zip, instances.zip, optical_flow.zip. A clip that does not
+show what its source is for is left out, and listed with the reason.
 """
 
 from collections.abc import Iterator
@@ -18,6 +19,9 @@ from pipeline.errors import InputError
 from pipeline.sources import Box, Footage, Item, SourceFrame, open_item
 
 
+COLUMNS = ["clip", "split", "sequence", "first_frame", "frames_per_second", "num_frames", "labelled", "height", "width"]
+
+
 @dataclass(frozen=True)
 class Cut:
     """Frames first .. end - 1 of a sequence become one clip."""
@@ -29,24 +33,40 @@ class Cut:
 
 def run_item(item: Item, root: Path, out: Path, p: params.Clips, made_by: dict[str, Any]) -> None:
     footage = open_item(item, root)
-    cuts = plan_cuts(footage, p, item.name)
-    starts, rows = {cut.first: cut for cut in cuts}, []
-    frames = enumerate(footage.frames)
+    shown, left_out = _shown(plan_cuts(footage, p, item.name), footage, item.name)
+    rows, frames = [], enumerate(footage.frames)
     for t, frame in frames:
-        if cut := starts.get(t):
-            clip = f"{item.name}_{t:06d}"
-            about = {
-                "clip": clip,
-                "split": cut.split,
-                "sequence": item.name,
-                "first_frame": t,
-                "frames_per_second": footage.frames_per_second,
-            }
-            crop = footage.crop(range(cut.first, cut.end)) if footage.crop else _central(frame, p.crop, item.name)
-            shown = (cropped(frame, crop) for frame in _until(frame, frames, cut))
-            labelled = _write_clip(shown, out / clip, footage, p, {**made_by, **about, "source_kind": item.kind})
+        if t in shown:
+            cut, box = shown[t]
+            about = _about(cut, footage, item.name)
+            clip = (cropped(f, box or _central(f, p.crop, item.name)) for f in _until(frame, frames, cut))
+            labelled = _write_clip(clip, out / about["clip"], footage, p, {**made_by, **about, "source_kind": item.kind})
             rows.append({**about, "num_frames": cut.end - cut.first, "labelled": labelled, "height": p.height, "width": p.width})
-    pd.DataFrame(rows).to_csv(layout.clips_table(out), index=False)
+    pd.DataFrame(rows, columns=COLUMNS).to_csv(layout.clips_table(out), index=False)
+    if left_out:
+        pd.DataFrame(left_out).to_csv(layout.clips_left_out(out), index=False)
+
+
+def _about(cut: Cut, footage: Footage, sequence: str) -> dict[str, Any]:
+    return {
+        "clip": f"{sequence}_{cut.first:06d}",
+        "split": cut.split,
+        "sequence": sequence,
+        "first_frame": cut.first,
+        "frames_per_second": footage.frames_per_second,
+    }
+
+
+def _shown(cuts: list[Cut], footage: Footage, name: str) -> tuple[dict[int, tuple[Cut, Box | None]], list[dict[str, Any]]]:
+    """By its first frame, each clip and what it shows of the picture (None = all that `clips` leaves); and those that are left out."""
+    shown, left_out = {}, []
+    for cut in cuts:
+        try:
+            shown[cut.first] = cut, footage.crop(range(cut.first, cut.end)) if footage.crop else None
+        except InputError as reason:
+            about = _about(cut, footage, name)
+            left_out.append({"clip": about["clip"], "split": cut.split, "num_frames": cut.end - cut.first, "reason": str(reason)})
+    return shown, left_out
 
 
 def plan_cuts(footage: Footage, p: params.Clips, name: str) -> list[Cut]:

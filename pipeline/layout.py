@@ -50,6 +50,16 @@ def clips_table(item_folder: Path) -> Path:
     return item_folder / "clips.csv"
 
 
+def clips_left_out(item_folder: Path) -> Path:
+    """The clips that one source item did not give, with the reason; written by the stage `clips` where there are any."""
+    return item_folder / "clips_left_out.csv"
+
+
+def left_out(clips_folder: Path) -> Path:
+    """Those of all items."""
+    return clips_folder / "left_out.csv"
+
+
 def arrays(clip_folder: Path, modality: str) -> Path:
     assert modality in MODALITIES, modality
     return clip_folder / f"{modality}.zip"

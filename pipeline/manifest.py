@@ -44,6 +44,12 @@ def text_rows(path: Path) -> list[dict[str, str]]:
         return [{"clip": row["clip"], **row} for row in csv.DictReader(file)]
 
 
+def left_out(clips_folder: Path) -> list[dict[str, str]]:
+    """Clips that the stage `clips` did not make: columns item_key, clip, split, num_frames, reason."""
+    path = layout.left_out(clips_folder)
+    return text_rows(path) if path.is_file() else []
+
+
 @contextmanager
 def _problems(path: Path) -> Iterator[None]:
     """What a damaged file makes its readers raise, in one sentence."""

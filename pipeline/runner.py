@@ -52,10 +52,14 @@ class Summary:
     reused: int
     failed: list[Outcome]
     seconds: float
+    left_out: int = 0
+    """Clips that do not show what their source is for."""
 
     def __str__(self) -> str:
         counts = f"{self.computed} computed, {self.reused} reused, {len(self.failed)} failed"
-        return f"{self.stage}@{self.dataset}: {counts} in {self.seconds:.1f} s"
+        listed = layout.left_out(layout.stage(self.dataset, self.stage))
+        left_out = f"; {self.left_out} clips are left out, {listed} says why" if self.left_out else ""
+        return f"{self.stage}@{self.dataset}: {counts} in {self.seconds:.1f} s{left_out}"
 
 
 MapJobs = Callable[[list[Job]], Iterable[Outcome]]
@@ -82,10 +86,9 @@ def run(stage_name: str, dataset: str, map_jobs: MapJobs | None = None) -> Summa
             )
             failed = [outcome for outcome in outcomes if outcome.state == "failed"]
             shutil.rmtree(folder, ignore_errors=True)
-            if not failed:
-                publish(stage, jobs, store, folder)
-                if stage.per == "item":
-                    clip_list.write(dataset)
+            left_out = 0 if failed else publish(stage, jobs, store, folder)
+            if stage.per == "item" and not failed:
+                clip_list.write(dataset)
     except TimeoutError as error:
         raise InputError(f"{error}: wait for that run to end, or cancel it") from None
     except OSError as error:
@@ -93,7 +96,7 @@ def run(stage_name: str, dataset: str, map_jobs: MapJobs | None = None) -> Summa
             raise InputError(f"{stage_name}@{dataset}: {problem}") from None
         raise
     computed = sum(outcome.state == "computed" for outcome in outcomes)
-    summary = Summary(stage_name, dataset, computed, len(jobs) - computed - len(failed), failed, time.monotonic() - start)
+    summary = Summary(stage_name, dataset, computed, len(jobs) - computed - len(failed), failed, time.monotonic() - start, left_out)
     _log_run(summary)
     return summary
 
@@ -178,8 +181,11 @@ def end_with_parent(parent: int) -> None:
     Thread(target=watch, daemon=True).start()
 
 
-def publish(stage: Stage, jobs: list[Job], store: Store, folder: Path) -> None:
-    """Links every job's entry into the stage's output folder and writes its manifest; nothing is left where that fails."""
+def publish(stage: Stage, jobs: list[Job], store: Store, folder: Path) -> int:
+    """Links every job's entry into the stage's output folder and writes its manifest; nothing is left where that fails.
+
+    Returns how many clips are left out.
+    """
     try:
         for job in jobs:
             if stage.per != "clip":
@@ -187,7 +193,12 @@ def publish(stage: Stage, jobs: list[Job], store: Store, folder: Path) -> None:
             store.link(job.key, folder / job.name if stage.per == "clip" else folder)
             if stage.per == "item":
                 layout.clips_table(folder).unlink()
+                layout.clips_left_out(folder).unlink(missing_ok=True)
+        left_out = _left_out_rows(jobs, store) if stage.per == "item" else []
+        if left_out:
+            pd.DataFrame(left_out).to_csv(layout.left_out(folder), index=False, lineterminator="\n")
         manifest.write(folder, _clip_rows(jobs, store) if stage.per == "item" else _rows(jobs))
+        return len(left_out)
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
         raise
@@ -204,7 +215,15 @@ def _clip_rows(jobs: list[Job], store: Store) -> pd.DataFrame:
         for row in manifest.text_rows(layout.clips_table(store.path(job.key))):
             key = key_of({"item": job.key, "clip": row["clip"]})
             rows.append({"clip": row["clip"], "key": key, "item_key": job.key, **row})
+    if not rows:
+        first = _left_out_rows(jobs, store)[0]
+        raise InputError(f"every clip is left out; the first is {first['clip']}: {first['reason']}")
     return pd.DataFrame(rows)
+
+
+def _left_out_rows(jobs: list[Job], store: Store) -> list[dict[str, str]]:
+    tables = ((job, layout.clips_left_out(store.path(job.key))) for job in jobs)
+    return [{"item_key": job.key, **row} for job, table in tables if table.is_file() for row in manifest.text_rows(table)]
 
 
 def _call(job: Job, out: Path, store: Store) -> None:

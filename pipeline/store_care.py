@@ -143,6 +143,9 @@ def _adopt_items(store: Store, folder: Path, rows: pd.DataFrame) -> None:
                 for file in files:
                     link_or_copy(file, entry / file.relative_to(folder))
                 clips.drop(columns=["key", "item_key"]).to_csv(layout.clips_table(entry), index=False)
+                left_out = [row for row in manifest.left_out(folder) if row.pop("item_key") == item_key]
+                if left_out:
+                    pd.DataFrame(left_out).to_csv(layout.clips_left_out(entry), index=False)
 
 
 def _outputs() -> Iterator[tuple[str, Path]]:
@@ -151,7 +154,8 @@ def _outputs() -> Iterator[tuple[str, Path]]:
     for path in [*layout.DATA.glob("*/*/manifest.csv"), *layout.REPORTS.glob("*/manifest.csv")]:
         folder, rows = path.parent, manifest.read(path.parent)
         if "item_key" in rows:
-            yield from ((key, folder) for key in rows["item_key"].unique())
+            keys = dict.fromkeys([*rows["item_key"], *(row["item_key"] for row in manifest.left_out(folder))])
+            yield from ((key, folder) for key in keys)
         else:
             for clip, key in zip(rows["clip"], rows["key"], strict=True):
                 yield key, folder / clip if folder.name in per_clip else folder

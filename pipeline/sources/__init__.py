@@ -74,7 +74,8 @@ class Footage:
     shots: tuple[int, ...] = ()
     """Frames with which another shot begins: no clip goes across a change of scene."""
     crop: Callable[[range], Box] | None = None
-    """What a clip of these frames shows of the picture; None = all that `clips` leaves."""
+    """What a clip of these frames shows of the picture; None = all that `clips` leaves. InputError where they do not show what they
+    should, such as a face: the clip is left out and listed, the others go on."""
 
 
 @dataclass(frozen=True)
