@@ -92,7 +92,8 @@ def _next_step(name: str) -> str:
     except InputError as missing:
         return f"Before it can run: {missing}"
     scanned = dict.fromkeys([name, all_params.section(params.Segmentation, name).weights_from])
-    return f"Next: python -m pipeline scan {' '.join(scanned)} && dvc repro report@{name}"
+    last = "clips" if all_params.section(params.Segmentation, name).backend is None else "report"
+    return f"Next: python -m pipeline scan {' '.join(scanned)} && dvc repro {last}@{name}"
 
 
 def _store(arguments: argparse.Namespace) -> None:

@@ -18,9 +18,21 @@ ALL_TRUTH = ("sample_street",)
 
 def check(stage: Stage, dataset: str, all_params: Params) -> None:
     """InputError, naming the parameter, where this stage or one ahead is bound to fail."""
-    done = upstream(stage)
-    ahead = {cls for other in STAGES.values() if other.name not in done for cls in other.sections().values()}
+    done, stages = upstream(stage), list(STAGES.values())
+    if all_params.section(params.Segmentation, dataset).backend is None:
+        stages = [other for other in stages if not needs_maps(other)]
+        if stage not in stages:
+            raise InputError(
+                f"{all_params.where(dataset)}.segmentation.backend is null: the data set has no label maps, which {stage.name} needs; "
+                f"only {' and '.join(other.name for other in stages)} can be made"
+            )
+    ahead = {cls for other in stages if other.name not in done for cls in other.sections().values()}
     _Entry(dataset, all_params).check(ahead)
+
+
+def needs_maps(stage: Stage) -> bool:
+    """Whether it is, or builds on, one of the stages that label frames."""
+    return not {"segmentation_model", "segmentation"}.isdisjoint({stage.name, *upstream(stage)})
 
 
 def upstream(stage: Stage) -> set[str]:
@@ -45,6 +57,7 @@ class _Entry:
 
     def check(self, ahead: set[type[params.Section]]) -> None:
         checks: dict[type[params.Section], Callable[[Any], None]] = {
+            params.Clips: self._check_clips,
             params.Segmentation: self._check_labels,
             params.Instances: self._check_instances,
             params.OpticalFlow: self._check_optical_flow,
@@ -69,6 +82,16 @@ class _Entry:
         for key, path in _weights(name, values):
             if not Path(path).is_file():
                 raise InputError(f"{self.where}.{key}: {path} is no file: give the path of the weights{_or_null(key)}")
+
+    def _check_clips(self, p: params.Clips) -> None:
+        self._check_weights("source", self.source.model_dump())
+        if isinstance(self.source, params.FaceForensics):
+            if self.source.face_weights is None:
+                raise InputError(
+                    f"{self.where}.source.face_weights is null: give the path of YuNet's weights (.onnx), which finds the faces"
+                )
+            if p.crop is not None:
+                raise InputError(f"{self.where}.clips.crop is {p.crop}: each clip shows the square around its face, so it must be null")
 
     def _check_labels(self, p: params.Segmentation) -> None:
         has_labels = params.has_labels(self.source)

@@ -18,7 +18,6 @@ from pipeline import arrays, layout, params
 from pipeline.errors import InputError
 from pipeline.sources import Box, Footage, Item, SourceFrame, open_item
 
-
 COLUMNS = ["clip", "split", "sequence", "first_frame", "frames_per_second", "num_frames", "labelled", "height", "width"]
 
 

@@ -96,9 +96,40 @@ class Videos(VideoFiles):
     splits: str | None
     """A table (CSV) below `path` with columns sequence (name of a file) and split (train, test or none); null = as follows."""
     test_videos: list[str]
-    """File names below `path` that are for testing."""
+    """Files below `path`, or folders of files, that are for testing."""
     test_frames: CountOrZero
     """The last frames of every other video are for testing, too."""
+
+
+class FaceForensics(VideoFiles):
+    """Videos of talking people, such as FaceForensics and FaceForensics++; each clip shows one face."""
+
+    kind: Literal["faceforensics"]
+    folders: Annotated[list[str], Field(min_length=1)]
+    """Folders of original videos below `path`, in one quality; those of manipulated ones are refused."""
+    splits: str | None
+    """A table (CSV) below `path` with columns sequence (path of a file) and split (train, test or none); null = as follows."""
+    test_share: Fraction
+    """Of the people (by a hash of the video's name: stable when videos are added); the others are for training."""
+    face_weights: str | None
+    """Path of YuNet's weights (.onnx), which finds the faces."""
+    face_every: Count
+    """Every n-th frame is looked at."""
+    face_lost: CountOrZero
+    """Looks at a clip that may show no face; clips with more are left out and listed."""
+    face_enlarge: PositiveFloat
+    """Side of the square that is shown, in widths of the face."""
+
+
+class Paired(Section):
+    """Folders as vid2vid's readers want them: {train,test}_{A,B,inst} (label maps, frames, instances), or {train,test}_img with _keypoints
+    (68 landmarks of a face), _openpose or _densepose."""
+
+    kind: Literal["paired"]
+    path: str
+    palette: str | None
+    """Built-in palette or path of a palette file, of the label maps; needed with `_A`."""
+    frames_per_second: PositiveFloat
 
 
 class Cityscapes(Section):
@@ -108,18 +139,24 @@ class Cityscapes(Section):
     path: str
 
 
-Source = SampleStreet | Frames | Videos | Cityscapes
+Source = SampleStreet | Frames | Videos | FaceForensics | Paired | Cityscapes
 
 
 def has_labels(source: Source) -> bool:
     """Whether some of its frames may have label images."""
-    return not (isinstance(source, Videos) or (isinstance(source, Frames) and source.labels is None))
+    match source:
+        case VideoFiles() | Frames(labels=None) | Paired(palette=None):
+            return False
+        case _:
+            return True
 
 
 SOURCES: dict[str, type[Source]] = {
     "sample_street": SampleStreet,
     "frames": Frames,
     "videos": Videos,
+    "faceforensics": FaceForensics,
+    "paired": Paired,
     "cityscapes": Cityscapes,
 }
 
@@ -167,6 +204,8 @@ class Backend(Section):
 
 
 class Segmentation(Backend):
+    backend: str | None  # type: ignore[assignment]
+    """null = this data set has no label maps: what needs none, such as its clips, can be made."""
     weights_from: Name
     """Data set whose segmentation model this one uses, usually itself: to label its frames and to label what was synthesized."""
     batch_size: Count

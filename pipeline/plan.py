@@ -66,7 +66,7 @@ def _plan_items(stage: Stage, dataset: str, all_params: Params, store: Store) ->
     root = Path(path or ".").expanduser().resolve()
     jobs = []
     for item in items:
-        inputs = {"name": item.name, "files": [files[file] for file in item.files], "parameters": item.parameters}
+        inputs = {"name": item.name, "files": [files[file] for file in item.files], "parameters": _with_hashes(item.parameters, "source")}
         jobs.append(make(item.name, inputs=inputs, arguments={"item": item, "root": root}))
     return jobs
 

@@ -11,7 +11,7 @@ from pipeline.errors import InputError, is_machine_fault, one_line
 SPLITS = ("train", "test", "none")
 
 
-def read(source: params.Videos | params.Frames, sequences: Collection[str]) -> dict[str, str]:
+def read(source: params.Videos | params.Frames | params.FaceForensics, sequences: Collection[str]) -> dict[str, str]:
     """Sequence -> train, test or none. InputError for a table that names others, twice, or another split."""
     assert source.splits
     path = Path(source.path).expanduser() / source.splits
@@ -27,7 +27,7 @@ def read(source: params.Videos | params.Frames, sequences: Collection[str]) -> d
     return dict(zip(rows["sequence"], rows["split"], strict=True))
 
 
-def problem(source: params.Videos | params.Frames, sequence: str, split: str | None) -> str:
+def problem(source: params.Videos | params.Frames | params.FaceForensics, sequence: str, split: str | None) -> str:
     """Of a sequence that the table forgot: it fails by itself, the others go on."""
     return f"has no row in {source.splits}: give it the split train, test or none" if source.splits and split is None else ""
 

@@ -14,7 +14,7 @@ VIDEOS = (".mp4", ".mov", ".mkv", ".avi", ".webm", ".m4v")
 def items(source: params.Videos, files: list[str]) -> list[Item]:
     found = video_files(files)
     for name in source.test_videos:
-        if name not in found:
+        if not any(_is_in(file, name) for file in found):
             raise InputError(f"source.test_videos: there is no {name} in {source.path}; there are {', '.join(found[:10]) or 'no videos'}")
     split_of = splits.read(source, found) if source.splits else {}
     return [_item(source, file, split_of.get(file)) for file in found if split_of.get(file) != "none"]
@@ -70,7 +70,13 @@ def name_of(file: str) -> str:
     return item_name(PurePosixPath(file).with_suffix("").as_posix())
 
 
+def _is_in(file: str, place: str) -> bool:
+    """Whether it is this file or one in this folder."""
+    return PurePosixPath(file).is_relative_to(PurePosixPath(place))
+
+
 def _item(source: params.Videos, file: str, split: str | None) -> Item:
-    test = {"train": 0, "test": "all", None: "all" if file in source.test_videos else source.test_frames}[split]
+    named = any(_is_in(file, place) for place in source.test_videos)
+    test = {"train": 0, "test": "all", None: "all" if named else source.test_frames}[split]
     parameters = {"test": test, "rate": source.frames_per_second, "scene_threshold": source.scene_threshold}
     return Item(name_of(file), source.kind, (file,), parameters, splits.problem(source, file, split))
