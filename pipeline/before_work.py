@@ -12,7 +12,7 @@ from pipeline.errors import InputError
 from pipeline.journey import STAGES, Stage
 from pipeline.params_file import Params
 
-ALL_TRUTH = ("sample_street",)
+ALL_TRUTH = ("sample_street", "paired")
 """Sources that know instances and optical flow, too."""
 
 

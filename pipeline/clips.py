@@ -110,7 +110,12 @@ def _write_clip(frames: Iterator[SourceFrame], folder: Path, footage: Footage, p
     folder.mkdir()
     labels = {**attributes, "labelled_frames": [], "palette": footage.palette.as_attributes() if footage.palette else None}
     truth = _Truth(
-        folder, {"segmentation": labels, "instances": {**attributes, "objects": {}}, "optical_flow": {**attributes, "strides": []}}
+        folder,
+        {
+            "segmentation": labels,
+            "instances": {**attributes, "linked": footage.instances_linked, "objects": {}},
+            "optical_flow": {**attributes, "strides": []},
+        },
     )
     with truth.files, arrays.writing(layout.arrays(folder, "frames"), attributes) as writer:
         for t, source_frame in enumerate(frames):

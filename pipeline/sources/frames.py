@@ -56,7 +56,7 @@ def check(source: params.Frames, files: Mapping[str, int], root: Path) -> list[F
     images, labels = (_by_folder(list(files), below) if below is not None else {} for below in (source.frames, source.labels))
     problems = [f"{item.name}: {item.problem}" for item in items(source, list(files)) if item.problem]
     empty = [f"{file}: is empty" for group in (images, labels) for folder in group.values() for file in folder if files[file] == 0]
-    sizes = [problem for folder in images.values() if (problem := _unreadable(root / folder[0])) and files[folder[0]]]
+    sizes = [problem for folder in images.values() if (problem := unreadable(root / folder[0])) and files[folder[0]]]
     return [
         Finding(f"{source.frames}: sequences", len(images), wrong=tuple(problems)),
         Finding(f"{source.frames}: frames", sum(map(len, images.values())), wrong=(*empty, *sizes)),
@@ -64,7 +64,7 @@ def check(source: params.Frames, files: Mapping[str, int], root: Path) -> list[F
     ]
 
 
-def _unreadable(path: Path) -> str:
+def unreadable(path: Path) -> str:
     try:
         _read(path, lambda image: image.size)
     except InputError as error:
@@ -76,7 +76,7 @@ def _item(
     source: params.Frames, folder: str, images: list[str], labels: list[str], palette: dict[str, Any] | None, split: str | None
 ) -> Item:
     name = item_name(folder if folder != "." else PurePosixPath(source.frames).name or Path(source.path).name)
-    order = sorted(images, key=_by_number)[:: source.take_every]
+    order = sorted(images, key=by_number)[:: source.take_every]
     all_test, test_frames = (
         split == "test" or (split is None and folder in source.test_sequences),
         source.test_frames if split is None else 0,
@@ -103,7 +103,7 @@ def _stem(file: str) -> str:
     return PurePosixPath(file).stem
 
 
-def _by_number(file: str) -> list[tuple[int, str]]:
+def by_number(file: str) -> list[tuple[int, str]]:
     """Frame 2 comes before frame 10, with or without leading zeros."""
     return [(int(part), "") if part.isdecimal() else (-1, part) for part in re.split(r"(\d+)", _stem(file))]
 
@@ -142,25 +142,25 @@ def _frames(item: Item, root: Path) -> Iterator[SourceFrame]:
     labels = dict(zip(item.parameters["label_of"], item.files[item.parameters["num_frames"] :], strict=True))
     palette = palettes.from_attributes(item.parameters["palette"]) if labels else None
     for t, rgb in enumerate(_all_rgb(item, root)):
-        label = palette.store_labels(_read_ids(root / labels[t], rgb.shape), labels[t]) if palette and t in labels else None
+        label = palette.store_labels(read_ids(root / labels[t], rgb.shape), labels[t]) if palette and t in labels else None
         yield SourceFrame(rgb, label)
 
 
 def _all_rgb(item: Item, root: Path) -> Iterator[UInt8[np.ndarray, "h w 3"]]:
     size = None
     for file in item.files[: item.parameters["num_frames"]]:
-        rgb = _read_rgb(root / file)
+        rgb = read_rgb(root / file)
         size = size or rgb.shape
         if rgb.shape != size:
             raise InputError(f"{file}: is {_size(rgb.shape)}, the sequence's first frame {_size(size)}: all must be equal")
         yield rgb
 
 
-def _read_rgb(path: Path) -> np.ndarray:
+def read_rgb(path: Path) -> np.ndarray:
     return _read(path, lambda image: np.asarray(image.convert("RGB")))
 
 
-def _read_ids(path: Path, frame_shape: tuple[int, ...]) -> np.ndarray:
+def read_ids(path: Path, frame_shape: tuple[int, ...]) -> np.ndarray:
     """Grey values, or the indices of an image with a colour table."""
     mode, ids = _read(path, lambda image: (image.mode, np.asarray(image)))
     if mode not in ("L", "P"):

@@ -1,4 +1,4 @@
-"""The source's own instances, already the same through the clip."""
+"""The source's own instances: already the same through the clip, or, as the source says, linked like any others."""
 
 from pathlib import Path
 
@@ -15,10 +15,17 @@ def build(clips: Path) -> Find:
     if not path.is_file():
         raise InputError(f"{clips.name}: instances.backend is given, but its source has no instances")
     truth = arrays.reading(path)
+    linked = truth.attributes.get("linked", True)
     objects = {int(id_): Thing(about["class"], about["score"]) for id_, about in truth.attributes["objects"].items()}
 
     def find(rgb: UInt8[np.ndarray, "h w 3"], label: UInt8[np.ndarray, "h w"], t: int) -> Found:
         instance = truth["instance"][t]
-        return Found(instance, {id_: objects[id_] for id_ in np.unique(instance).tolist() if id_}, linked=True)
+        ids = [id_ for id_ in np.unique(instance).tolist() if id_]
+        return Found(instance, {id_: objects[id_] if linked else _usual(label[instance == id_]) for id_ in ids}, linked)
 
     return find
+
+
+def _usual(label: UInt8[np.ndarray, " pixels"]) -> Thing:
+    """Of the class that most of an object's pixels have: the same id may be a car in one frame and a person in the next."""
+    return Thing(int(np.bincount(label).argmax()), 1.0)

@@ -1,0 +1,144 @@
+"""Folders as vid2vid's readers want them: train_... and test_..., a sequence a subfolder, or one sequence without subfolders.
+
+    _A, _B, _inst                                  label maps (ids), frames, instances (8 bits; 255 = no object); _inst may lack
+    _img, _keypoints, _openpose, _densepose        frames; 68 landmarks "x,y" a line; OpenPose's JSON; DensePose's images
+
+The n-th file of a folder belongs to the n-th frame, whatever their names. Of keypoints and poses, `check` counts the files; nothing
+reads them yet.
+"""
+
+from collections.abc import Iterator, Mapping
+from fractions import Fraction
+from pathlib import Path, PurePosixPath
+
+import numpy as np
+from jaxtyping import UInt8, UInt16
+
+from pipeline import palettes, params
+from pipeline.errors import InputError
+from pipeline.palettes import VOID, Palette
+from pipeline.sources import Finding, Footage, Item, SourceFrame, item_name
+from pipeline.sources.frames import IMAGES, by_number, read_ids, read_rgb, unreadable
+
+NO_OBJECT = 255
+
+ENDINGS = {"keypoints": (".txt",), "openpose": (".json",)}
+"""Of files that are no images."""
+
+BESIDE = {"B": ("A", "inst"), "img": ("keypoints", "openpose", "densepose")}
+"""What lies beside frames in folders of this name."""
+
+Sequences = dict[str, list[str]]
+"""By folder, the files in their order."""
+
+
+def items(source: params.Paired, files: list[str]) -> list[Item]:
+    found = [(split, part) for split in ("train", "test") for part in BESIDE if _sequences(files, split, part)]
+    if not found:
+        raise InputError(f"source.path: there is no train_B, test_B, train_img or test_img with images in {source.path}")
+    return [item for split, part in found for item in _items(source, files, split, part)]
+
+
+def open_item(item: Item, root: Path) -> Footage:
+    values = item.parameters
+    return Footage(
+        frames=_frames(item, root),
+        num_frames=values["num_frames"],
+        test_from=0 if values["split"] == "test" else values["num_frames"],
+        frames_per_second=values["frames_per_second"],
+        palette=palettes.from_attributes(values["palette"]) if values["palette"] else None,
+        instances_linked=False,
+    )
+
+
+def check(source: params.Paired, files: Mapping[str, int], root: Path) -> list[Finding]:
+    """Counts; the header of each sequence's first frame."""
+    findings = []
+    for split in ("train", "test"):
+        for part, others in BESIDE.items():
+            frames = _sequences(list(files), split, part)
+            if frames:
+                first = tuple(filter(None, (unreadable(root / group[0]) for group in frames.values())))
+                findings.append(Finding(f"{split}_{part}: frames", sum(map(len, frames.values())), wrong=(*_empty(frames, files), *first)))
+                findings += [_beside(split, part, other, frames, files) for other in others if _sequences(list(files), split, other)]
+    return findings
+
+
+def _items(source: params.Paired, files: list[str], split: str, part: str) -> list[Item]:
+    with_maps = part == "B" and source.palette is not None
+    frames = _sequences(files, split, part)
+    labels = _sequences(files, split, "A") if with_maps else {}
+    instances = _sequences(files, split, "inst") if with_maps else {}
+    palette = palettes.load(source.palette).as_attributes() if with_maps and source.palette else None
+    found = []
+    for folder in sorted({**frames, **labels, **instances}):
+        groups = {"B": frames.get(folder, []), "A": labels.get(folder, []), "inst": instances.get(folder, [])}
+        wanted = ["A", "inst"] if instances else ["A"]
+        problem = _pairing(split, folder, part, groups["B"], {name: groups[name] for name in wanted if with_maps})
+        parameters = {
+            "split": split,
+            "num_frames": len(groups["B"]),
+            "frames_per_second": str(Fraction(source.frames_per_second).limit_denominator(1001)),
+            "palette": palette,
+        }
+        name = item_name(split if folder == "." else f"{split}-{folder}")
+        found.append(Item(name, source.kind, (*groups["B"], *groups["A"], *groups["inst"]), parameters, problem))
+    return found
+
+
+def _sequences(files: list[str], split: str, part: str) -> Sequences:
+    below, found = f"{split}_{part}", Sequences()
+    for file in files:
+        path = PurePosixPath(file)
+        if path.parts[0] == below and len(path.parts) > 1 and path.suffix.lower() in ENDINGS.get(part, IMAGES):
+            found.setdefault(path.parent.relative_to(below).as_posix(), []).append(file)
+    return {folder: sorted(group, key=by_number) for folder, group in found.items()}
+
+
+def _pairing(split: str, folder: str, part: str, frames: list[str], others: Mapping[str, list[str]]) -> str:
+    """Why the files of one sequence are no pairs; empty where they are, one of each kind a frame."""
+    for other, group in others.items():
+        here, there = f"{split}_{other}/{folder}".removesuffix("/."), f"{split}_{part}/{folder}".removesuffix("/.")
+        if len(group) != len(frames):
+            return f"{here} has {len(group)} files, {there} has {len(frames)} frames: each frame needs one"
+        names, wanted = set(map(_frame_name, group)), set(map(_frame_name, frames))
+        if names & wanted and names != wanted:
+            return f"{here} and {there}: only one of them has {min(names ^ wanted)}, though they share other names"
+    return ""
+
+
+def _frame_name(file: str) -> str:
+    return PurePosixPath(file).stem.removesuffix("_keypoints")
+
+
+def _beside(split: str, part: str, other: str, frames: Sequences, files: Mapping[str, int]) -> Finding:
+    found = _sequences(list(files), split, other)
+    problems = [_pairing(split, folder, part, frames.get(folder, []), {other: found.get(folder, [])}) for folder in {**frames, **found}]
+    wrong = (*_empty(found, files), *filter(None, problems))
+    return Finding(f"{split}_{other}: files", sum(map(len, found.values())), sum(map(len, frames.values())), wrong)
+
+
+def _empty(sequences: Sequences, files: Mapping[str, int]) -> list[str]:
+    return [f"{file}: is empty" for group in sequences.values() for file in group if files[file] == 0]
+
+
+def _frames(item: Item, root: Path) -> Iterator[SourceFrame]:
+    count, size = item.parameters["num_frames"], None
+    palette = palettes.from_attributes(item.parameters["palette"]) if item.parameters["palette"] else None
+    for t, file in enumerate(item.files[:count]):
+        rgb = read_rgb(root / file)
+        size = size or rgb.shape
+        if rgb.shape != size:
+            raise InputError(f"{file}: is {rgb.shape[1]}x{rgb.shape[0]}, the first frame {size[1]}x{size[0]}: all must be equal")
+        yield SourceFrame(rgb, *_truth(item.files[count + t :: count], root, rgb.shape, palette)) if palette else SourceFrame(rgb)
+
+
+def _truth(
+    files: tuple[str, ...], root: Path, shape: tuple[int, ...], palette: Palette
+) -> tuple[UInt8[np.ndarray, "h w"], UInt16[np.ndarray, "h w"] | None]:
+    """`files`: the label map and, where there is one, the instances of a frame. What has no label is no object."""
+    label = palette.store_labels(read_ids(root / files[0], shape), files[0])
+    if len(files) == 1:
+        return label, None
+    ids = read_ids(root / files[1], shape)
+    return label, np.where((ids == NO_OBJECT) | (label == VOID), 0, ids.astype(np.uint16) + 1).astype(np.uint16)
