@@ -199,7 +199,7 @@ def fit(frame: SourceFrame, width: int, height: int) -> SourceFrame:
     """Scales a frame and its truth to cover `width` x `height` and crops centrally; flow scales with its axis."""
     h, w = frame.rgb.shape[:2]
     if (h, w) == (height, width):
-        return replace(frame, rgb=np.ascontiguousarray(frame.rgb)) if not frame.rgb.flags.c_contiguous else frame
+        return frame
     scale = max(width / w, height / h)
     size = (max(width, round(w * scale)), max(height, round(h * scale)))
     left, top = (size[0] - width) // 2, (size[1] - height) // 2
