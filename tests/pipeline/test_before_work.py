@@ -153,3 +153,27 @@ def test_a_library_that_is_not_installed_is_named_before_any_work(monkeypatch):
     monkeypatch.setattr("pipeline.provenance._version", lambda library: "not installed" if library == "opencv-python-headless" else "1")
     with pytest.raises(InputError, match=r"instances\.backend components needs opencv-python-headless, which is not installed"):
         before_work.check(CLIPS, "smoke", load(REPOSITORY / "params.yaml"))
+
+
+@pytest.mark.parametrize("like", ["dance", "faceforensics"])
+def test_a_data_set_without_label_maps_can_have_clips_and_optical_flow_and_no_more(like, tmp_path):
+    (tmp_path / "yunet.onnx").touch()
+    text = added(like, "weights_from: mine", "weights_from: mine").replace("face_weights: null", f"face_weights: {tmp_path}/yunet.onnx")
+    all_params = check(text, PATH)
+    before_work.check(CLIPS, "mine", all_params)
+    before_work.check(STAGES["optical_flow"], "mine", all_params)
+    for stage in set(STAGES) - {"clips", "optical_flow"}:
+        with pytest.raises(InputError, match=f"no label maps, which {stage} needs; only clips and optical_flow can be made"):
+            before_work.check(STAGES[stage], "mine", all_params)
+
+
+def test_what_its_optical_flow_could_not_do_is_refused_before_its_clips_all_the_same():
+    text = added("dance", "optical_flow: {", "optical_flow: {backend: opencv, ")
+    with pytest.raises(InputError, match=r"datasets\.mine\.optical_flow\.backend is 'opencv'"):
+        before_work.check(CLIPS, "mine", check(text, PATH))
+
+
+def test_maps_that_are_given_can_be_worked_on_to_the_end():
+    text = added("paired", "palette: cityscapes", "palette: cityscapes_train")
+    for stage in STAGES.values():
+        before_work.check(stage, "mine", check(text, PATH))

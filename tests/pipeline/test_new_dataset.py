@@ -4,6 +4,7 @@ import shutil
 import pytest
 
 from pipeline import before_work, layout, new_dataset, params
+from pipeline.__main__ import _next_step
 from pipeline.errors import InputError
 from pipeline.journey import STAGES
 from pipeline.params_file import load
@@ -57,6 +58,11 @@ def test_videos_that_nobody_labels_are_refused_before_any_work(here):
     layout.PARAMS.write_text("  highway:\n".join(text))
     (here / "model.safetensors").touch()
     before_work.check(STAGES["clips"], "highway", load(layout.PARAMS))
+
+
+def test_the_next_step_of_a_data_set_without_label_maps_is_its_clips(here):
+    new_dataset.run("dance", here / "raw", like="dance")
+    assert _next_step("dance") == "Next: python -m pipeline scan dance && dvc repro clips@dance"
 
 
 def test_a_model_of_a_data_set_that_was_not_added_is_refused_with_the_command(here):

@@ -1,0 +1,97 @@
+import numpy as np
+import pytest
+
+from pipeline import video
+from pipeline.errors import InputError
+from pipeline.faces import Face, followed, looks, overlap, square
+from pipeline.sources import Box
+
+
+def face(left: float, top: float, size: float) -> Face:
+    return Face(float(left), float(top), float(left + size), float(top + size))
+
+
+def test_overlap_is_intersection_over_union():
+    assert overlap(face(0, 0, 10), face(0, 0, 10)) == 1
+    assert overlap(face(0, 0, 10), face(5, 0, 10)) == pytest.approx(50 / 150)
+    assert overlap(face(0, 0, 10), face(20, 20, 10)) == 0
+
+
+def test_the_face_with_the_largest_mean_area_is_followed_however_the_looks_are_ordered():
+    """Both move; the small one is named first in every other look, and is larger once."""
+    seen = {}
+    for n in range(6):
+        large, small = face(100 + 3 * n, 50, 40), face(20, 60 + 2 * n, 50 if n == 3 else 30)
+        seen[5 * n] = [large, small] if n % 2 else [small, large]
+    assert [f.left for f in followed(seen, range(0, 30), 0)] == [100, 103, 106, 109, 112, 115]
+
+
+def test_only_looks_at_the_clips_own_frames_count():
+    seen = {0: [face(0, 0, 90)], 10: [face(100, 0, 20)], 20: [face(102, 0, 20)], 30: [face(0, 0, 90)]}
+    assert followed(seen, range(10, 30), 0) == [face(100, 0, 20), face(102, 0, 20)]
+
+
+def test_a_face_may_be_lost_as_often_as_is_allowed_and_is_the_same_when_it_comes_back():
+    seen = {0: [face(0, 0, 20)], 5: [], 10: [face(4, 0, 20)], 15: [face(5, 0, 20)]}
+    assert len(followed(seen, range(20), 1)) == 3
+    with pytest.raises(InputError, match="frames 0 to 19: a face is seen in 3 of 4 looks, it may be lost in 0"):
+        followed(seen, range(20), 0)
+
+
+def test_two_people_one_after_the_other_are_not_one_face():
+    seen = {0: [face(0, 0, 20)], 5: [face(0, 0, 20)], 10: [face(100, 0, 20)], 15: [face(100, 0, 20)]}
+    with pytest.raises(InputError, match="seen in 2 of 4 looks, it may be lost in 1"):
+        followed(seen, range(20), 1)
+
+
+@pytest.mark.parametrize("most_lost", [0, 9])
+def test_a_clip_without_any_face_is_refused_however_often_it_may_be_lost(most_lost):
+    with pytest.raises(InputError, match="frames 0 to 9: a face is seen in 0 of 2 looks"):
+        followed({0: [], 5: []}, range(10), most_lost)
+
+
+def test_a_large_face_that_is_soon_gone_is_not_the_clips():
+    seen = {0: [face(0, 0, 90), face(200, 0, 20)], 5: [face(200, 0, 20)], 10: [face(201, 0, 20)]}
+    assert [f.left for f in followed(seen, range(15), 1)] == [200, 200, 201]
+
+
+def test_the_square_is_centred_and_as_wide_as_asked():
+    assert square([face(90, 40, 20)], 2.5, height=200, width=300) == Box(75, 25, 50, 50)
+    assert square([face(90, 40, 20), face(110, 40, 20)], 2.5, 200, 300) == Box(85, 25, 50, 50)
+
+
+@pytest.mark.parametrize(("left", "top"), [(0, 0), (280, 0), (0, 180), (280, 180), (-5, -5), (290, 190)])
+def test_the_square_stays_inside_the_picture(left, top):
+    box = square([face(left, top, 20)], 2.5, height=200, width=300)
+    assert box.width == box.height == 50
+    assert 0 <= box.left <= 250 and 0 <= box.top <= 150
+
+
+def test_the_square_is_no_larger_than_the_picture_and_holds_all_places_of_the_face():
+    assert square([face(50, 30, 100)], 2.5, height=160, width=300) == Box(20, 0, 160, 160)
+    assert square([face(10, 40, 20), face(130, 40, 20)], 2.5, 200, 300) == Box(10, 0, 140, 140)
+
+
+def test_a_file_without_the_network_is_refused_in_one_sentence(tmp_path):
+    path = tmp_path / "yunet.onnx"
+    path.write_bytes(b"no network" * 100)
+    with pytest.raises(InputError, match=r"yunet\.onnx: holds no YuNet that this OpenCV can read") as refused:
+        looks([], 5, path)
+    assert "\n" not in str(refused.value)
+
+
+def test_a_talking_face_is_found_where_it_was_measured_at_any_size(shared_data):
+    """Measured by eye in the first frame: cheeks at columns 133 and 378 of 512, hairline and chin at rows 90 and 405 of 480."""
+    weights = shared_data / "weights" / "yunet_n_640_640.onnx"
+    frames = list(video.frames(shared_data / "clips/face/face_talk_512x480.mp4"))[:11]
+    for repeat in (1, 3):
+        large = (frame.repeat(repeat, 0).repeat(repeat, 1) for frame in frames)
+        seen = looks(large, 5, weights)
+        assert list(seen) == [0, 5, 10]
+        for (found,) in seen.values():
+            assert overlap(found, Face(133.0 * repeat, 90.0 * repeat, 378.0 * repeat, 405.0 * repeat)) > 0.85
+
+
+def test_a_picture_of_noise_holds_no_face(shared_data):
+    noise = np.random.default_rng(0).integers(0, 256, (120, 160, 3), np.uint8)
+    assert looks([noise] * 2, 1, shared_data / "weights" / "yunet_n_640_640.onnx") == {0: [], 1: []}
