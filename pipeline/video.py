@@ -34,6 +34,9 @@ CODECS_WITH_HIDDEN_FRAMES = ("vp8",)
 STEADY = 0.5
 """Intervals between frames that differ by less than this share of the usual one are of a constant rate: containers round times."""
 
+TIE_SECONDS = 0.001
+"""Of two frames that are equally near, as far as containers write times, the earlier one is taken: always the same is even motion."""
+
 HDR_CURVES = {16: "PQ", 18: "HLG"}
 """Transfer curves by their numbers in the streams. Taken for common video they look grey."""
 
@@ -100,9 +103,9 @@ def _chosen(times: list[float], frames_per_second: float | None, path: Path) -> 
         return list(range(len(times)))
     if frames_per_second * usual > 1.01:
         raise InputError(f"{path}: source.frames_per_second is {frames_per_second:g}, but it has {1 / usual:.4g}: that many at most")
-    count = max(1, round((times[-1] + usual - times[0]) * frames_per_second))
+    count = int((times[-1] - times[0] + TIE_SECONDS) * frames_per_second) + 1  # none after the last frame
     halfway = (np.array(times[1:]) + times[:-1]) / 2
-    return list(np.searchsorted(halfway, times[0] + np.arange(count) / frames_per_second))
+    return np.searchsorted(halfway, times[0] + np.arange(count) / frames_per_second - TIE_SECONDS).tolist()
 
 
 def write_mp4(path: Path, frames: Iterable[UInt8[np.ndarray, "h w 3"]], frames_per_second: str, crf: int) -> None:
