@@ -53,10 +53,19 @@ def _files(folder: Path | str, below: str = "") -> Iterator[tuple[str, os.stat_r
     except OSError as error:
         raise InputError(f"{folder}: cannot be read ({error.strerror})") from None
     for entry in visible:
+        _require_text(entry)
         if _is_folder(entry):
             yield from _files(entry.path, f"{below}{entry.name}/")
         else:
             yield f"{below}{entry.name}", _stat(entry)
+
+
+def _require_text(entry: os.DirEntry[str]) -> None:
+    """Names in another encoding, as old archives have them, can stand in no table."""
+    try:
+        entry.name.encode()
+    except UnicodeEncodeError:
+        raise InputError(f"{entry.path.encode(errors='replace').decode()}: its name is no UTF-8 text: rename it") from None
 
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:

@@ -59,3 +59,19 @@ def test_a_file_that_may_not_be_read_is_named(project, monkeypatch):
     monkeypatch.setattr(scan, "file_sha256", refuse)
     with pytest.raises(InputError, match=r"raw/a\.png: cannot be read .Permission denied"):
         scan.run("mine", project / "raw")
+
+
+def test_a_name_in_another_encoding_is_refused_in_one_sentence(project):
+    (project / "raw").mkdir()
+    (project / "raw" / os.fsdecode(b"caf\xe9.mp4")).touch()
+    with pytest.raises(InputError, match=r"raw/caf\?\.mp4: its name is no UTF-8 text: rename it"):
+        scan.run("mine", project / "raw")
+
+
+def test_any_name_that_is_text_is_listed_as_it_is(project):
+    names = sorted(["a\nb.mp4", "Tänze 舞.mp4", "-x.mp4", 'a"b,c.mp4', " .mp4"])
+    (project / "raw").mkdir()
+    for name in names:
+        (project / "raw" / name).touch()
+    scan.run("mine", project / "raw")
+    assert sorted(scan.read(layout.files_table("mine"))) == names
