@@ -20,7 +20,8 @@ SURE = 0.7
 """Score from which on something is a face."""
 
 SAME = 0.3
-"""Intersection over union with the face of an earlier look from which on it is the same person's."""
+"""Intersection over union, of the faces with as much again around them, from which on two looks show the same person: between looks a head
+moves by up to its own width; next to it another one is farther away."""
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,11 @@ class Face:
     top: float
     right: float
     bottom: float
+
+    def surroundings(self) -> "Face":
+        """Twice as wide and high."""
+        x, y = (self.right - self.left) / 2, (self.bottom - self.top) / 2
+        return Face(self.left - x, self.top - y, self.right + x, self.bottom + y)
 
     @property
     def area(self) -> float:
@@ -65,10 +71,11 @@ def followed(seen: Looks, frames: range, most_lost: int) -> list[Face]:
     for t in at:
         new = list(seen[t])
         for person in people:
-            same = max(new, key=lambda face: overlap(person[-1], face), default=None)
-            if same is not None and overlap(person[-1], same) >= SAME:
-                person.append(same)
-                new.remove(same)
+            nearness = {face: overlap(person[-1].surroundings(), face.surroundings()) for face in new}
+            nearest = max(nearness, key=nearness.__getitem__, default=None)
+            if nearest is not None and nearness[nearest] >= SAME:
+                person.append(nearest)
+                new.remove(nearest)
         people += [[face] for face in new]
     there = [person for person in people if len(person) >= max(1, len(at) - most_lost)]
     if not there:

@@ -38,6 +38,11 @@ def test_a_face_may_be_lost_as_often_as_is_allowed_and_is_the_same_when_it_comes
         followed(seen, range(20), 0)
 
 
+def test_a_head_that_moves_by_its_own_width_between_looks_is_followed_and_its_neighbour_is_another():
+    seen = {5 * n: [face(20 * n, 0, 20), face(20 * n + 33, 0, 19)] for n in range(4)}
+    assert [f.left for f in followed(seen, range(20), 0)] == [0, 20, 40, 60]
+
+
 def test_two_people_one_after_the_other_are_not_one_face():
     seen = {0: [face(0, 0, 20)], 5: [face(0, 0, 20)], 10: [face(100, 0, 20)], 15: [face(100, 0, 20)]}
     with pytest.raises(InputError, match="seen in 2 of 4 looks, it may be lost in 1"):

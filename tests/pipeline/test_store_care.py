@@ -65,6 +65,25 @@ def test_clips_are_adopted_under_their_items_key(store):
     assert pd.read_csv(layout.clips_table(store.path("aa01"))).columns.tolist() == ["clip", "split"]
 
 
+def test_why_clips_are_left_out_is_adopted_with_their_item_and_kept_by_prune(store):
+    """Of item bb02 no clip is left, so the manifest does not name it."""
+    folder = layout.stage("mine", "clips")
+    (folder / "a_000000").mkdir(parents=True)
+    (folder / "a_000000" / "x.json").write_text("{}")
+    manifest.write(folder, pd.DataFrame([("a_000000", "k", "aa01", "train")], columns=["clip", "key", "item_key", "split"]))
+    rows = [("aa01", "a_000030", "no face"), ("bb02", "b_000000", "dark")]
+    pd.DataFrame(rows, columns=["item_key", "clip", "reason"]).to_csv(layout.left_out(folder), index=False)
+    store_care.adopt("mine")
+    assert pd.read_csv(layout.clips_left_out(store.path("aa01"))).to_dict("records") == [{"clip": "a_000030", "reason": "no face"}]
+    for key in ("bb02", "cc03"):
+        with store.writing(key) as entry:
+            (entry / "clips.csv").touch()
+    store_care.prune()
+    assert sorted(store.keys()) == ["aa01", "bb02"]
+    store_care.verify()
+    assert layout.left_out(folder).is_file()
+
+
 def test_a_flipped_bit_in_any_file_of_an_entry_is_found(store, capsys):
     for key, damaged in {
         "aa01": "scores.json",
