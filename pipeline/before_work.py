@@ -90,6 +90,10 @@ class _Entry:
                 raise InputError(
                     f"{self.where}.source.face_weights is null: give the path of YuNet's weights (.onnx), which finds the faces"
                 )
+            if self.source.face_every > p.frames:
+                raise InputError(
+                    f"{self.where}.source.face_every is {self.source.face_every}: clips of clips.frames = {p.frames} need a look in each"
+                )
             if p.crop is not None:
                 raise InputError(f"{self.where}.clips.crop is {p.crop}: each clip shows the square around its face, so it must be null")
 

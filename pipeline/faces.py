@@ -9,6 +9,7 @@ from typing import Any
 import cv2
 import numpy as np
 from jaxtyping import UInt8
+from scipy.optimize import linear_sum_assignment
 
 from pipeline.errors import InputError, one_line
 from pipeline.sources import Box
@@ -64,19 +65,15 @@ def looks(frames: Iterable[UInt8[np.ndarray, "h w 3"]], every: int, weights: Pat
 def followed(seen: Looks, frames: range, most_lost: int) -> list[Face]:
     """The largest face (by its mean area) of those that are seen in all looks at these frames but `most_lost`; one entry a look.
 
-    A face is the one of an earlier look that it overlaps best; each of a look belongs to one person. InputError where there is none.
+    InputError where there is none.
     """
     at = [t for t in seen if t in frames]
     people: list[list[Face]] = []
     for t in at:
-        new = list(seen[t])
-        for person in people:
-            nearness = {face: overlap(person[-1].surroundings(), face.surroundings()) for face in new}
-            nearest = max(nearness, key=nearness.__getitem__, default=None)
-            if nearest is not None and nearness[nearest] >= SAME:
-                person.append(nearest)
-                new.remove(nearest)
-        people += [[face] for face in new]
+        taken = _continued(people, seen[t])
+        for face, person in taken.items():
+            person.append(face)
+        people += [[face] for face in seen[t] if face not in taken]
     there = [person for person in people if len(person) >= max(1, len(at) - most_lost)]
     if not there:
         most = max(map(len, people), default=0)
@@ -84,6 +81,14 @@ def followed(seen: Looks, frames: range, most_lost: int) -> list[Face]:
             f"frames {frames.start} to {frames.stop - 1}: a face is seen in {most} of {len(at)} looks, it may be lost in {most_lost}"
         )
     return max(there, key=lambda person: float(np.mean([face.area for face in person])))
+
+
+def _continued(people: list[list[Face]], new: list[Face]) -> dict[Face, list[Face]]:
+    """Whose each face of a look is, if it is somebody's whom an earlier look has shown: the pairs that overlap best all together."""
+    overlaps = [overlap(person[-1].surroundings(), face.surroundings()) for person in people for face in new]
+    near = np.array([value if value >= SAME else 0 for value in overlaps]).reshape(len(people), len(new))
+    pairs = zip(*linear_sum_assignment(near, maximize=True), strict=True)
+    return {new[m]: people[n] for n, m in pairs if near[n, m]}
 
 
 def square(faces: list[Face], enlarge: float, height: int, width: int) -> Box:

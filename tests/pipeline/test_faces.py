@@ -43,6 +43,12 @@ def test_a_head_that_moves_by_its_own_width_between_looks_is_followed_and_its_ne
     assert [f.left for f in followed(seen, range(20), 0)] == [0, 20, 40, 60]
 
 
+def test_who_is_gone_does_not_take_over_the_neighbours_face():
+    """The larger one, named first, leaves after the first look; the other is within its reach."""
+    seen = {0: [face(0, 0, 24), face(22, 0, 20)], 5: [face(22, 0, 20)], 10: [face(21, 0, 20)]}
+    assert [f.left for f in followed(seen, range(15), 0)] == [22, 22, 21]
+
+
 def test_two_people_one_after_the_other_are_not_one_face():
     seen = {0: [face(0, 0, 20)], 5: [face(0, 0, 20)], 10: [face(100, 0, 20)], 15: [face(100, 0, 20)]}
     with pytest.raises(InputError, match="seen in 2 of 4 looks, it may be lost in 1"):

@@ -131,11 +131,11 @@ def test_check_compares_with_the_official_counts_and_names_unreadable_videos(tmp
     assert sum(finding.expected for finding in papers) == 854
 
 
-def walker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seen: dict[int, list[Face]]) -> Item:
+def walker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seen: dict[int, list[Face]], test_share: float = 0.0) -> Item:
     """20 frames of 200x100; where the faces are is given."""
     video.write_mp4(tmp_path / "000.mp4", [np.zeros((100, 200, 3), np.uint8)] * 20, "30/1", crf=30)
     monkeypatch.setattr("pipeline.faces.looks", lambda frames, every, weights: seen)
-    (item,) = items(source(folders=["."], test_share=0.0), ["000.mp4"])
+    (item,) = items(source(folders=["."], test_share=test_share), ["000.mp4"])
     return item
 
 
@@ -149,6 +149,10 @@ def test_each_clip_has_its_own_square_and_one_without_a_face_names_its_frames(tm
     assert footage.crop(range(10, 15)).left == 105
     with pytest.raises(InputError, match="frames 10 to 19: a face is seen in 1 of 2 looks, it may be lost in 0"):
         footage.crop(range(10, 20))
+
+
+def test_all_of_a_test_video_is_for_testing(tmp_path, monkeypatch):
+    assert open_item(walker(tmp_path, monkeypatch, {}, test_share=1.0), tmp_path).test_from == 0
 
 
 @pytest.fixture
@@ -216,6 +220,13 @@ def test_a_crop_of_all_clips_and_one_of_each_face_exclude_one_another(here):
     text = layout.PARAMS.read_text().replace("crop: null ", "crop: [64, 64] ")
     layout.PARAMS.write_text(text)
     with pytest.raises(InputError, match=r"datasets\.people\.clips\.crop is \[64, 64\]: each clip shows the square around its face"):
+        before_work.check(STAGES["clips"], "people", load(layout.PARAMS))
+
+
+def test_every_clip_is_looked_at(here):
+    set_weights("params.yaml")
+    layout.PARAMS.write_text(layout.PARAMS.read_text().replace("face_every: 5", "face_every: 31"))
+    with pytest.raises(InputError, match=r"datasets\.people\.source\.face_every is 31: clips of clips\.frames = 30 need a look in each"):
         before_work.check(STAGES["clips"], "people", load(layout.PARAMS))
 
 

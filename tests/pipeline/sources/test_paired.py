@@ -52,7 +52,7 @@ def instances(count: int) -> list[np.ndarray]:
     found = []
     for n in range(count):
         ids = np.full((6, 8), 255, np.uint8)
-        ids[2:4, n : n + 2] = n
+        ids[2:4, n : n + 2] = ids[0, 0] = n  # the label of 0, 0 is void
         found.append(ids)
     return found
 
