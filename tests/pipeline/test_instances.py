@@ -114,6 +114,24 @@ def test_true_instances_are_taken_as_they_are(tmp_path):
     assert result.attributes["objects"] == truth[1]
 
 
+def test_instances_that_are_numbered_frame_by_frame_are_linked_by_their_flow(tmp_path):
+    """A car goes right by 6 and a person stays; in the second frame their numbers are exchanged."""
+    labels = [painted((3, 3, CAR), (20, 12, PERSON)), painted((9, 3, CAR), (20, 12, PERSON))]
+    numbers = [
+        np.where(label == CAR, car, np.where(label == PERSON, 9 - car, 0)).astype(np.uint16)
+        for label, car in zip(labels, (4, 5), strict=True)
+    ]
+    with arrays.writing(layout.arrays(tmp_path, "instances"), {"objects": {}, "linked": False, "labelled_frames": [0, 1]}) as writer:
+        for instance in numbers:
+            writer.append("instance", instance)
+    p = PARAMS.model_copy(update={"backend": "given"})
+    result = made(tmp_path, labels, [motion(), motion((9, 3, -6, 0))], p=p)
+    classes = {int(id_): about["class"] for id_, about in result.attributes["objects"].items()}
+    assert sorted(classes.values()) == [CAR, PERSON]
+    for label, instance in zip(labels, result["instance"][:], strict=True):
+        assert {classes[id_]: set(np.unique(label[instance == id_])) for id_ in classes} == {CAR: {CAR}, PERSON: {PERSON}}
+
+
 def test_missing_truth_and_missing_stride_are_refused_in_a_sentence(tmp_path):
     with pytest.raises(InputError, match=r"instances.backend is given, but its source has no instances"):
         made(tmp_path, [painted()], [motion()], p=PARAMS.model_copy(update={"backend": "given"}))
