@@ -76,7 +76,7 @@ def _catalog(arguments: argparse.Namespace) -> None:
     all_params = load(layout.PARAMS)
     for name in all_params.catalog():
         state = "added" if name in all_params.datasets() else f"python -m pipeline new-dataset {name} --path FOLDER"
-        print(f"{name:12}{all_params.source(name).kind:15}{state}")
+        print(f"{name:16}{all_params.source(name).kind:15}{state}")
 
 
 def _new_dataset(arguments: argparse.Namespace) -> None:
