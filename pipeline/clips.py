@@ -13,6 +13,7 @@ from typing import Any
 import cv2
 import numpy as np
 import pandas as pd
+from jaxtyping import Bool, Float32
 
 from pipeline import arrays, layout, params
 from pipeline.errors import InputError
@@ -182,7 +183,7 @@ def _central(frame: SourceFrame, size: list[int] | None, name: str) -> Box:
 
 
 def cropped(frame: SourceFrame, box: Box) -> SourceFrame:
-    """A part of a frame and of its truth."""
+    """A part of a frame and of its truth. What comes from outside the part is not seen in the frame before."""
     if frame.rgb.shape[:2] == (box.height, box.width):
         return frame
     part = (slice(box.top, box.top + box.height), slice(box.left, box.left + box.width))
@@ -191,8 +192,15 @@ def cropped(frame: SourceFrame, box: Box) -> SourceFrame:
         label=None if frame.label is None else frame.label[part],
         instance=None if frame.instance is None else frame.instance[part],
         optical_flow={k: f[part] for k, f in frame.optical_flow.items()},
-        visible={k: v[part] for k, v in frame.visible.items()},
+        visible={k: v[part] & _leads_inside(frame.optical_flow[k][part]) for k, v in frame.visible.items()},
     )
+
+
+def _leads_inside(optical_flow: Float32[np.ndarray, "h w 2"]) -> Bool[np.ndarray, "h w"]:
+    height, width = optical_flow.shape[:2]
+    y, x = np.mgrid[:height, :width]
+    x, y = x + optical_flow[..., 0], y + optical_flow[..., 1]
+    return (x >= 0) & (x <= width - 1) & (y >= 0) & (y <= height - 1)
 
 
 def fit(frame: SourceFrame, width: int, height: int) -> SourceFrame:

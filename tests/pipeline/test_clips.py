@@ -78,20 +78,21 @@ def test_a_part_that_is_larger_than_the_picture_is_refused_with_both_sizes(tmp_p
 
 
 def test_truth_is_cut_out_with_its_frame(tmp_path, monkeypatch):
-    """A frame of 8 columns of which each holds its number, as label, instance and flow."""
+    """A frame of 8 columns of which each holds its number, as label and instance; the flow leads two columns to the right."""
     columns = np.broadcast_to(np.arange(8)[None], (16, 8))
-    flow = np.stack([columns, columns], -1).astype(np.float32)
+    flow = np.full((16, 8, 2), [2, 0], np.float32)
     frame = SourceFrame(
         np.repeat(columns[..., None], 3, -1).astype(np.uint8),
         columns.astype(np.uint8),
         columns.astype(np.uint16),
         {1: flow},
-        {1: columns > 3},
+        {1: columns != 3},
     )
     part = cropped(frame, Box(2, 4, 4, 6))
     assert part.rgb.shape == (6, 4, 3) and part.rgb[0, :, 0].tolist() == [2, 3, 4, 5]
-    assert part.label[0].tolist() == part.instance[0].tolist() == part.optical_flow[1][0, :, 0].tolist() == [2, 3, 4, 5]
-    assert part.visible[1][0].tolist() == [False, False, True, True]
+    assert part.label[0].tolist() == part.instance[0].tolist() == [2, 3, 4, 5]
+    assert part.optical_flow[1].shape == (6, 4, 2)
+    assert part.visible[1][0].tolist() == [True, False, False, False]  # 3 is hidden; 4 and 5 come from columns 6 and 7
 
 
 def test_a_clip_that_does_not_show_what_it_should_is_left_out_and_listed(tmp_path, monkeypatch):
