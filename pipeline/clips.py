@@ -5,7 +5,7 @@ Written for each clip: frames.zip, and where the source knows it segmentation.zi
 
 from collections.abc import Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -90,9 +90,8 @@ def _write_clip(frames: Iterator[SourceFrame], folder: Path, footage: Footage, p
     """Returns how many of the frames have labels."""
     folder.mkdir()
     labels = {**attributes, "labelled_frames": [], "palette": footage.palette.as_attributes() if footage.palette else None}
-    truth = _Truth(
-        folder, {"segmentation": labels, "instances": {**attributes, "objects": {}}, "optical_flow": {**attributes, "strides": []}}
-    )
+    instances = {**attributes, "labelled_frames": [], "objects": {}}
+    truth = _Truth(folder, {"segmentation": labels, "instances": instances, "optical_flow": {**attributes, "strides": []}})
     with truth.files, arrays.writing(layout.arrays(folder, "frames"), attributes) as writer:
         for t, source_frame in enumerate(frames):
             frame = fit(source_frame, p.width, p.height)
@@ -112,9 +111,8 @@ class _Truth:
     def append(self, t: int, frame: SourceFrame) -> None:
         if self.attributes["segmentation"]["palette"] is not None:
             self._append_label(t, frame)
-        if frame.instance is not None:
-            self._writer("instances").append("instance", frame.instance)
-            self._note_objects(frame)
+        if frame.instance is not None or "instances" in self._writers:
+            self._append_instance(t, frame)
         for stride, optical_flow in frame.optical_flow.items():
             self._append_optical_flow(t, stride, optical_flow, frame)
 
@@ -129,6 +127,16 @@ class _Truth:
         self._writer("segmentation").append("label", unlabelled if frame.label is None else frame.label)
         if frame.label is not None:
             self.attributes["segmentation"]["labelled_frames"].append(t)
+
+    def _append_instance(self, t: int, frame: SourceFrame) -> None:
+        """0 everywhere in frames without instances, also in those before the first that has some."""
+        nothing = np.zeros(frame.rgb.shape[:2], np.uint16)
+        for _ in range(0 if "instances" in self._writers else t):
+            self._writer("instances").append("instance", nothing)
+        self._writer("instances").append("instance", nothing if frame.instance is None else frame.instance)
+        if frame.instance is not None:
+            self.attributes["instances"]["labelled_frames"].append(t)
+            self._note_objects(frame)
 
     def _note_objects(self, frame: SourceFrame) -> None:
         assert frame.instance is not None and frame.label is not None

@@ -32,7 +32,8 @@ def made(folder, labels, flows, truth=None, p=PARAMS):
         for flow in flows:
             writer.append("optical_flow_1", flow.astype(np.float16))
     if truth:
-        with arrays.writing(layout.arrays(folder, "instances"), {"objects": truth[1]}) as writer:
+        about = {"objects": truth[1], "labelled_frames": [t for t, instance in enumerate(truth[0]) if instance.any()]}
+        with arrays.writing(layout.arrays(folder, "instances"), about) as writer:
             for instance in truth[0]:
                 writer.append("instance", instance)
     out = folder / "out"
@@ -112,6 +113,13 @@ def test_true_instances_are_taken_as_they_are(tmp_path):
     result = made(tmp_path, [painted(), painted()], [motion()] * 2, truth, PARAMS.model_copy(update={"backend": "given"}))
     np.testing.assert_array_equal(result["instance"][0:2], np.stack(truth[0]))
     assert result.attributes["objects"] == truth[1]
+
+
+def test_true_instances_of_some_frames_alone_are_refused(tmp_path):
+    instance = (painted((3, 3, CAR)) == CAR).astype(np.uint16)
+    truth = ([np.zeros_like(instance), instance, np.zeros_like(instance)], {"1": {"class": CAR, "score": 1.0}})
+    with pytest.raises(InputError, match=r"instances\.backend is given, but frame 0 has no instances \(2 have none\)"):
+        made(tmp_path, [painted()] * 3, [motion()] * 3, truth, PARAMS.model_copy(update={"backend": "given"}))
 
 
 def test_missing_truth_and_missing_stride_are_refused_in_a_sentence(tmp_path):

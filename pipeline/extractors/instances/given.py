@@ -1,4 +1,4 @@
-"""The source's own instances, already the same through the clip."""
+"""The source's own instances, already the same through the clip; every frame must have them."""
 
 from pathlib import Path
 
@@ -15,6 +15,9 @@ def build(clips: Path) -> Find:
     if not path.is_file():
         raise InputError(f"{clips.name}: instances.backend is given, but its source has no instances")
     truth = arrays.reading(path)
+    bare = sorted(set(range(len(truth["instance"]))) - set(truth.attributes["labelled_frames"]))
+    if bare:
+        raise InputError(f"{clips.name}: instances.backend is given, but frame {bare[0]} has no instances ({len(bare)} have none)")
     objects = {int(id_): Thing(about["class"], about["score"]) for id_, about in truth.attributes["objects"].items()}
 
     def find(rgb: UInt8[np.ndarray, "h w 3"], label: UInt8[np.ndarray, "h w"], t: int) -> Found:
