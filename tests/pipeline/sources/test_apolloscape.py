@@ -1,3 +1,4 @@
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,7 @@ from pipeline import arrays, layout, palettes, params
 from pipeline.clips import run_item
 from pipeline.errors import InputError
 from pipeline.sources import Finding, check_source, items_of, open_item
-from pipeline.sources.apolloscape import PUBLISHED_IDS, is_for_testing, stored_labels
+from pipeline.sources.apolloscape import PUBLISHED_IDS, images, is_for_testing, stored_labels
 
 SOURCE = params.Apolloscape(kind="apolloscape", path=".", longest_gap_seconds=2.0)
 CLIPS = params.Clips(width=20, height=16, crop=None, frames=4, stride=None)
@@ -95,6 +96,13 @@ def test_a_jump_in_time_ends_a_clip(tmp_path):
     rows = pd.read_csv(layout.clips_table(tmp_path))
     assert rows[["first_frame", "num_frames"]].to_numpy().tolist() == [[0, 4], [5, 4]]  # frame 4 follows within 2 s, 5 a minute later
     assert item.parameters["shots"] == [5]
+
+
+def test_times_are_read_across_minutes_hours_and_days():
+    moments = [("170908", "235959900"), ("170909", "000000039"), ("170909", "000102000"), ("170909", "020102000")]
+    files = [f"road01_ins/ColorImage/Record001/Camera 5/{day}_{time}_Camera_5.jpg" for day, time in moments]
+    times = [image.milliseconds for image in images(files)]
+    assert [later - earlier for earlier, later in pairwise(times)] == [139, 61_961, 2 * 3_600_000]
 
 
 def test_clips_have_the_labels_and_single_objects_of_all_frames(roads):

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from pipeline import arrays, layout, params
+from pipeline import arrays, layout, palettes, params
 from pipeline.clips import run_item
 from pipeline.errors import InputError
 from pipeline.sources import Finding, check_source, cityscapes, items_of, open_item
@@ -132,8 +132,6 @@ def test_the_palette_has_the_35_channels_and_the_19_training_ids(official):
 
 
 def test_training_ids_look_and_are_called_as_the_palette_of_training_ids_says():
-    from pipeline import palettes
-
     all_ids, training_ids = palettes.load("cityscapes"), palettes.load("cityscapes_train")
     learned = [(c.name, c.colour, c.thing, c.foreground) for c in all_ids.classes if c.learned]
     assert learned == [(c.name, c.colour, c.thing, c.foreground) for c in training_ids.classes]
@@ -215,6 +213,14 @@ def test_wrong_truth_is_refused_in_one_sentence(tmp_path, mode, image, sentence)
     with pytest.raises(InputError, match=sentence) as refused:
         list(open_item(item, tmp_path).frames)
     assert "\n" not in str(refused.value)
+
+
+def test_a_frame_of_another_size_is_refused(tmp_path):
+    write_frames(tmp_path, TRAIN, "ulm", 0, range(30))
+    write_image(tmp_path / TRAIN / "ulm/ulm_000000_000007_leftImg8bit.png", np.zeros((8, 9, 3), np.uint8))
+    (item,) = items_of(SOURCE, list(listed(tmp_path)))
+    with pytest.raises(InputError, match=r"000007_leftImg8bit\.png: is 9x8, the sequence's first frame 70x16: all must be equal"):
+        list(open_item(item, tmp_path).frames)
 
 
 def test_the_published_numbers_are_the_papers():
