@@ -90,8 +90,14 @@ def _write_clip(frames: Iterator[SourceFrame], folder: Path, footage: Footage, p
     """Returns how many of the frames have labels."""
     folder.mkdir()
     labels = {**attributes, "labelled_frames": [], "palette": footage.palette.as_attributes() if footage.palette else None}
-    instances = {**attributes, "labelled_frames": [], "objects": {}}
-    truth = _Truth(folder, {"segmentation": labels, "instances": instances, "optical_flow": {**attributes, "strides": []}})
+    truth = _Truth(
+        folder,
+        {
+            "segmentation": labels,
+            "instances": {**attributes, "linked": footage.instances_linked, "labelled_frames": [], "objects": {}},
+            "optical_flow": {**attributes, "strides": []},
+        },
+    )
     with truth.files, arrays.writing(layout.arrays(folder, "frames"), attributes) as writer:
         for t, source_frame in enumerate(frames):
             frame = fit(source_frame, p.width, p.height)

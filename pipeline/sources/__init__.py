@@ -73,6 +73,8 @@ class Footage:
     """None where there are no labels."""
     shots: tuple[int, ...] = ()
     """Frames with which another shot begins: no clip goes across a change of scene."""
+    instances_linked: bool = True
+    """An instance id names one object through its clip; otherwise in its frame alone."""
     crop: Callable[[range], Box] | None = None
     """What a clip of these frames shows of the picture; None = all that `clips` leaves."""
 

@@ -36,7 +36,7 @@ PUBLISHED_IDS = (
 """Of each class of the palette, in its order: the class, then its groups."""
 
 SINGLE_THINGS = range(33_000, 41_000)
-"""Instance ids are 1000 * published class + n; groups and stuff are no single objects."""
+"""Instance ids are 1000 * published class + n, counted anew in each frame; groups and stuff are no single objects."""
 
 
 class Image(NamedTuple):
@@ -83,6 +83,7 @@ def open_item(item: Item, root: Path) -> Footage:
         frames_per_second=values["frames_per_second"],
         palette=palettes.from_attributes(values["palette"]),
         shots=tuple(values["shots"]),
+        instances_linked=False,
     )
 
 

@@ -20,7 +20,7 @@ PALETTE = Palette(
 PARAMS = params.Instances(backend="components", options={}, min_pixels=4, min_overlap=0.3)
 
 
-def made(folder, labels, flows, truth=None, p=PARAMS):
+def made(folder, labels, flows, truth=None, p=PARAMS, linked=True):
     """The stage's result on labels and flow to the frame before, both one array a frame."""
     with arrays.writing(layout.arrays(folder, "frames"), {}) as writer:
         for label in labels:
@@ -32,7 +32,7 @@ def made(folder, labels, flows, truth=None, p=PARAMS):
         for flow in flows:
             writer.append("optical_flow_1", flow.astype(np.float16))
     if truth:
-        about = {"objects": truth[1], "labelled_frames": [t for t, instance in enumerate(truth[0]) if instance.any()]}
+        about = {"objects": truth[1], "linked": linked, "labelled_frames": [t for t, instance in enumerate(truth[0]) if instance.any()]}
         with arrays.writing(layout.arrays(folder, "instances"), about) as writer:
             for instance in truth[0]:
                 writer.append("instance", instance)
@@ -113,6 +113,17 @@ def test_true_instances_are_taken_as_they_are(tmp_path):
     result = made(tmp_path, [painted(), painted()], [motion()] * 2, truth, PARAMS.model_copy(update={"backend": "given"}))
     np.testing.assert_array_equal(result["instance"][0:2], np.stack(truth[0]))
     assert result.attributes["objects"] == truth[1]
+
+
+def test_true_instances_that_hold_in_their_frame_alone_are_linked_by_flow(tmp_path):
+    """Two squares that pass each other, numbered from the left in each frame."""
+    a, b = [(5, 3, CAR), (12, 3, CAR)], [(12, 3, CAR), (5, 3, CAR)]
+    instances = [(painted(a[0]) == CAR) * 1 + (painted(a[1]) == CAR) * 2 for _ in range(2)]
+    truth = ([instance.astype(np.uint16) for instance in instances], {id_: {"class": CAR, "score": 1.0} for id_ in "12"})
+    flows = [motion(), motion((12, 3, -7, 0), (5, 3, 7, 0))]
+    p = PARAMS.model_copy(update={"backend": "given"})
+    result = made(tmp_path, [painted(*a), painted(*b)], flows, truth, p, linked=False)
+    assert [result["instance"][t][4, [6, 13]].tolist() for t in (0, 1)] == [[1, 2], [2, 1]]
 
 
 def test_true_instances_of_some_frames_alone_are_refused(tmp_path):

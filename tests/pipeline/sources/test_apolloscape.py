@@ -113,6 +113,7 @@ def test_clips_have_the_labels_and_single_objects_of_all_frames(roads):
     assert labels.attributes["labelled_frames"] == instances.attributes["labelled_frames"] == [0, 1, 2, 3, 4]
     names = palettes.load("apolloscape").names()
     assert [names[id_] for id_ in labels["label"][4][0, :5].tolist()] == ["car", "car", "car", "person", "road"]
+    assert instances.attributes["linked"] is False
     assert instances["instance"][4][0, :5].tolist() == [33001, 33002, 0, 36001, 0]
     assert {id_: names[about["class"]] for id_, about in instances.attributes["objects"].items()} == {
         "33001": "car",
