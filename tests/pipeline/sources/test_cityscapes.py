@@ -228,6 +228,29 @@ def test_the_published_numbers_are_the_papers():
     assert [len(SNIPPETS[part]) for part in (TRAIN, VAL)] == [18, 3]
 
 
+def test_check_and_items_of_all_that_is_published_find_nothing_wrong(tmp_path, monkeypatch):
+    """By names alone: 3,475 snippets, half of which count their frames on, as near to each other as any published two."""
+    monkeypatch.setattr(cityscapes.image_files, "size_problem", lambda path, *size: "")
+    files = [
+        f"leftImg8bit/demoVideo/{city}/{city}_000000_{n:06d}_leftImg8bit.png"
+        for city, count, first in (("stuttgart_00", 599, 1), ("stuttgart_01", 1100, 3500), ("stuttgart_02", 1200, 5100))
+        for n in range(first, first + count)
+    ]
+    for part, cities in SNIPPETS.items():
+        for city, count in cities.items():
+            for s in range(count):
+                sequence, first = (0, 31 * s) if count % 2 else (s, 0)
+                files += [f"{part}/{city}/{city}_{sequence:06d}_{first + t:06d}_leftImg8bit.png" for t in range(30)]
+                truth = f"gtFine/{part.split('/')[1]}/{city}/{city}_{sequence:06d}_{first + 19:06d}_gtFine"
+                files += [f"{truth}_labelIds.png", f"{truth}_instanceIds.png"]
+    found = check_source(SOURCE, dict.fromkeys(files, 1), tmp_path)
+    assert [finding for finding in found if finding.wrong or finding.expected not in (None, finding.found)] == []
+    items = items_of(SOURCE, files)
+    assert (len(items), len({item.name for item in items})) == (3478, 3478)
+    assert [item.problem for item in items if item.problem] == []
+    assert sum(item.parameters["labelled"] == item.parameters["with_instances"] == [19] for item in items) == 3475
+
+
 def test_check_counts_what_is_there_against_what_is_published(official):
     found = findings(official)
     counts = {what: (finding.found, finding.expected) for what, finding in found.items()}
