@@ -12,8 +12,8 @@ from pipeline.errors import InputError
 from pipeline.journey import STAGES, Stage
 from pipeline.params_file import Params
 
-ALL_TRUTH = ("sample_street", "paired")
-"""Sources that know instances and optical flow, too."""
+ALL_TRUTH = ("sample_street", "apolloscape", "paired")
+"""Sources that may know the instances of all frames."""
 
 
 def check(stage: Stage, dataset: str, all_params: Params) -> None:
@@ -102,6 +102,10 @@ class _Entry:
         if p.backend == "given":
             if not has_labels:
                 raise InputError(f"{self.where}.segmentation.backend is given, but its source has no labels")
+            if isinstance(self.source, params.Cityscapes):
+                raise InputError(
+                    f"{self.where}.segmentation.backend is given, but its source has labels of one frame of each snippet alone"
+                )
             return
         model_of = self._all_params.section(params.Segmentation, p.weights_from).weights_from
         if model_of != p.weights_from:
@@ -119,7 +123,8 @@ class _Entry:
 
     def _check_instances(self, p: params.Instances) -> None:
         if p.backend == "given" and self.source.kind not in ALL_TRUTH:
-            raise InputError(f"{self.where}.instances.backend is given, but its source has no instances")
+            what = "no instances" if self.source.kind != "cityscapes" else "those of one frame of each snippet alone"
+            raise InputError(f"{self.where}.instances.backend is given, but its source has {what}")
 
     def _check_optical_flow(self, p: params.OpticalFlow) -> None:
         if 1 not in p.strides:

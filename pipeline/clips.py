@@ -114,7 +114,7 @@ def _write_clip(frames: Iterator[SourceFrame], folder: Path, footage: Footage, p
         folder,
         {
             "segmentation": labels,
-            "instances": {**attributes, "linked": footage.instances_linked, "objects": {}},
+            "instances": {**attributes, "linked": footage.instances_linked, "labelled_frames": [], "objects": {}},
             "optical_flow": {**attributes, "strides": []},
         },
     )
@@ -137,9 +137,8 @@ class _Truth:
     def append(self, t: int, frame: SourceFrame) -> None:
         if self.attributes["segmentation"]["palette"] is not None:
             self._append_label(t, frame)
-        if frame.instance is not None:
-            self._writer("instances").append("instance", frame.instance)
-            self._note_objects(frame)
+        if frame.instance is not None or "instances" in self._writers:
+            self._append_instance(t, frame)
         for stride, optical_flow in frame.optical_flow.items():
             self._append_optical_flow(t, stride, optical_flow, frame)
 
@@ -154,6 +153,16 @@ class _Truth:
         self._writer("segmentation").append("label", unlabelled if frame.label is None else frame.label)
         if frame.label is not None:
             self.attributes["segmentation"]["labelled_frames"].append(t)
+
+    def _append_instance(self, t: int, frame: SourceFrame) -> None:
+        """0 everywhere in frames without instances, also in those before the first that has some."""
+        nothing = np.zeros(frame.rgb.shape[:2], np.uint16)
+        for _ in range(0 if "instances" in self._writers else t):
+            self._writer("instances").append("instance", nothing)
+        self._writer("instances").append("instance", nothing if frame.instance is None else frame.instance)
+        if frame.instance is not None:
+            self.attributes["instances"]["labelled_frames"].append(t)
+            self._note_objects(frame)
 
     def _note_objects(self, frame: SourceFrame) -> None:
         assert frame.instance is not None and frame.label is not None

@@ -29,7 +29,7 @@ ABOUT = "deeplabv3"
 @dataclass(frozen=True)
 class Segmenter:
     network: nn.Module
-    """One output channel for each class of the palette, in its order."""
+    """One output channel for each class of the palette that is learned, in its order."""
     palette: Palette
     architecture: str
     enlarge: float
@@ -39,7 +39,7 @@ class Segmenter:
     def untrained(cls, architecture: str, palette: Palette, enlarge: float, device: str) -> "Segmenter":
         """Random weights, by torch's generator; nothing is downloaded."""
         make = getattr(torchvision.models.segmentation, architecture)
-        network = make(weights=None, weights_backbone=None, num_classes=len(palette.classes), aux_loss=False)
+        network = make(weights=None, weights_backbone=None, num_classes=len(palette.learned), aux_loss=False)
         return cls(network.to(device), palette, architecture, enlarge)
 
     @classmethod
@@ -71,15 +71,15 @@ class Segmenter:
 
     @torch.inference_mode()
     def predict(self, rgb: UInt8[np.ndarray, "b h w 3"]) -> UInt8[np.ndarray, "b h w"]:
-        """Label ids. Void is never predicted."""
-        ids = np.array([c.id for c in self.palette.classes], np.uint8)
+        """Label ids. Void and classes that are not learned are never predicted."""
+        ids = np.array(self.palette.learned, np.uint8)
         label: np.ndarray = ids[self.logits(rgb).argmax(dim=1).cpu().numpy()]
         return label
 
     def channels_of(self, label: UInt8[np.ndarray, "*b h w"]) -> Int64[Tensor, "*b h w"]:
-        """Label ids as channel numbers of the network; void stays void."""
+        """Label ids as channel numbers of the network; void, and what is not learned, is void."""
         table = np.full(256, VOID, np.int64)
-        table[[c.id for c in self.palette.classes]] = np.arange(len(self.palette.classes))
+        table[self.palette.learned] = np.arange(len(self.palette.learned))
         return torch.from_numpy(table[label])
 
 

@@ -143,7 +143,7 @@ def _measured(video: Iterator[np.ndarray], real: _Real, segment: Segment | None,
             ssim=ssim(rgb, fake),
             gradient_energy=gradient_energy(fake),
             real_gradient_energy=gradient_energy(rgb),
-            confusion=confusion(label, segment(fake), real.palette.num_labels) if segment else 0,
+            confusion=confusion(real.palette.learned_labels(label), segment(fake), real.palette.num_labels) if segment else 0,
         )
         earlier.append(fake)
         windows.see(fake)

@@ -133,13 +133,22 @@ class Paired(Section):
 
 
 class Cityscapes(Section):
-    """The official folders leftImg8bit_sequence and gtFine. Importing them is not written yet."""
+    """The official folders leftImg8bit_sequence and gtFine, and leftImg8bit/demoVideo where it is there."""
 
     kind: Literal["cityscapes"]
     path: str
 
 
-Source = SampleStreet | Frames | Videos | FaceForensics | Paired | Cityscapes
+class Apolloscape(Section):
+    """The official folders roadNN_ins and roadNN_seg of ApolloScape's scene parsing; a record seen by one camera is a sequence."""
+
+    kind: Literal["apolloscape"]
+    path: str
+    longest_gap_seconds: PositiveFloat
+    """Clips end where the times in the file names jump by more: the camera takes a picture a metre, and traffic moves on at a stop."""
+
+
+Source = SampleStreet | Frames | Videos | FaceForensics | Paired | Cityscapes | Apolloscape
 
 
 def has_labels(source: Source) -> bool:
@@ -158,6 +167,7 @@ SOURCES: dict[str, type[Source]] = {
     "faceforensics": FaceForensics,
     "paired": Paired,
     "cityscapes": Cityscapes,
+    "apolloscape": Apolloscape,
 }
 
 

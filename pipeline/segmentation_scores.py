@@ -69,14 +69,15 @@ def most_frequent_class(seen: list[LabelledFrame], held_out: list[LabelledFrame]
     """mIoU of one label everywhere: the most frequent one of the seen frames."""
     if not seen:
         return None
-    pixels = np.sum([np.bincount(frame.label().ravel(), minlength=256) for frame in seen], axis=0)
+    pixels = np.sum([np.bincount(palette.learned_labels(frame.label()).ravel(), minlength=256) for frame in seen], axis=0)
     frequent = np.uint8(np.argmax(pixels[: palette.num_labels]))
     return _rounded(mean_iou(_compared(held_out, palette, lambda frame: np.full_like(frame.label(), frequent))))
 
 
 def _compared(frames: list[LabelledFrame], palette: Palette, label_of: Callable[[LabelledFrame], np.ndarray]) -> np.ndarray:
-    """Confusion matrix of all frames together."""
-    counts: np.ndarray = np.sum([confusion(frame.label(), label_of(frame), palette.num_labels) for frame in frames], axis=0)
+    """Confusion matrix of all frames together; true labels that no model learns count nowhere."""
+    truths = ((palette.learned_labels(frame.label()), frame) for frame in frames)
+    counts: np.ndarray = np.sum([confusion(truth, label_of(frame), palette.num_labels) for truth, frame in truths], axis=0)
     return counts
 
 

@@ -120,6 +120,28 @@ def test_the_projects_own_data_sets_can_be_worked_on():
             "mine",
             "instances.backend is given, but its source has no instances",
         ),
+        (
+            added("cityscapes", "{weights_from: mine}", "{weights_from: mine, backend: given}"),
+            "mine",
+            "segmentation.backend is given, but its source has labels of one frame of each snippet alone",
+        ),
+        (
+            added("cityscapes", "{backend: components, ", "{backend: given, "),
+            "mine",
+            "instances.backend is given, but its source has those of one frame of each snippet alone",
+        ),
+        *(
+            (added(name), "mine", "optical_flow.options.weights: flownet2-things-d63b53a7.ckpt is no file: give the path of the weights")
+            for name in ("cityscapes", "apolloscape")
+        ),
+        *(
+            (
+                added(name, "      backend: ptlflow\n      options: {model: flownet2, weights: flownet2-things-d63b53a7.ckpt}", ""),
+                "mine",
+                "train.weights.perceptual is 10.0, but train.vgg_weights names no file",
+            )
+            for name in ("cityscapes", "apolloscape")
+        ),
     ],
 )
 def test_what_a_later_stage_could_not_do_is_refused_at_the_first(text, dataset, sentence):
@@ -131,6 +153,15 @@ def test_what_a_later_stage_could_not_do_is_refused_at_the_first(text, dataset, 
     assert "\n" not in str(refused.value)
     if dataset == "smoke" and "\ndatasets:" in text and text.split("\ndatasets:")[0] == TEXT.split("\ndatasets:")[0]:
         before_work.check(CLIPS, "sample-street", all_params)  # the other data set goes on
+
+
+@pytest.mark.parametrize("name", ["cityscapes", "apolloscape"])
+def test_the_papers_entries_need_nothing_but_the_two_weights(name, tmp_path):
+    for file in ("flownet2-things-d63b53a7.ckpt", "vgg.pth"):
+        (tmp_path / file).touch()
+    text = added(name, "vgg_weights: null", f"vgg_weights: {tmp_path / 'vgg.pth'}")
+    text = text.replace("weights: flownet2", f"weights: {tmp_path}/flownet2")
+    before_work.check(CLIPS, "mine", check(text, PATH))
 
 
 @pytest.mark.parametrize(("written", "instead"), [("test_sequences: []", "test_sequences: [a]"), ("splits: null", "splits: a.csv")])

@@ -1,5 +1,7 @@
 import json
+from dataclasses import replace
 
+import finished_journey
 import numpy as np
 import pytest
 import torch
@@ -109,6 +111,27 @@ def test_the_result_is_labelled_again_by_the_segmentation_network(journey, monke
     assert (labels == CAR).any()
     for method in ("vid2vid", "real", "copy_first_frame"):
         assert scores_of(journey)[method]["miou"] == pytest.approx(share_of_sky / 3, abs=1e-6)
+
+
+def test_labels_that_no_model_learns_count_nowhere_in_the_result(tmp_path, monkeypatch):
+    """As above, but the cars are not learned: of the two labels left, the sky has its share of their pixels."""
+    classes = tuple(replace(c, learned=c.id != CAR) for c in PALETTE.classes)
+    palette = replace(PALETTE, classes=classes)
+    monkeypatch.setattr(finished_journey, "PALETTE", palette)
+    journey = finished(tmp_path)
+
+    class OnlySky:
+        def __init__(self) -> None:
+            self.palette = palette
+
+        def predict(self, rgb):
+            return np.full(rgb.shape[:3], SKY, np.uint8)
+
+    layout.segmentation_checkpoint(journey.folder("segmentation_model")).touch()
+    monkeypatch.setattr(evaluate.Segmenter, "load", lambda checkpoint, device: OnlySky())
+    labels = np.stack([f.label for clip in journey.of("test") for f in journey.frames(clip)])
+    share_of_sky = (labels == SKY).sum() / (labels != CAR).sum()
+    assert scores_of(journey)["real"]["miou"] == pytest.approx(share_of_sky / 2, abs=1e-6)
 
 
 def test_a_stride_without_optical_flow_is_refused(journey):

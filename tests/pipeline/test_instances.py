@@ -20,7 +20,7 @@ PALETTE = Palette(
 PARAMS = params.Instances(backend="components", options={}, min_pixels=4, min_overlap=0.3)
 
 
-def made(folder, labels, flows, truth=None, p=PARAMS):
+def made(folder, labels, flows, truth=None, p=PARAMS, linked=True):
     """The stage's result on labels and flow to the frame before, both one array a frame."""
     with arrays.writing(layout.arrays(folder, "frames"), {}) as writer:
         for label in labels:
@@ -32,7 +32,8 @@ def made(folder, labels, flows, truth=None, p=PARAMS):
         for flow in flows:
             writer.append("optical_flow_1", flow.astype(np.float16))
     if truth:
-        with arrays.writing(layout.arrays(folder, "instances"), {"objects": truth[1]}) as writer:
+        about = {"objects": truth[1], "linked": linked, "labelled_frames": [t for t, instance in enumerate(truth[0]) if instance.any()]}
+        with arrays.writing(layout.arrays(folder, "instances"), about) as writer:
             for instance in truth[0]:
                 writer.append("instance", instance)
     out = folder / "out"
@@ -114,22 +115,22 @@ def test_true_instances_are_taken_as_they_are(tmp_path):
     assert result.attributes["objects"] == truth[1]
 
 
-def test_instances_that_are_numbered_frame_by_frame_are_linked_by_their_flow(tmp_path):
-    """A car goes right by 6 and a person stays; in the second frame their numbers are exchanged."""
-    labels = [painted((3, 3, CAR), (20, 12, PERSON)), painted((9, 3, CAR), (20, 12, PERSON))]
-    numbers = [
-        np.where(label == CAR, car, np.where(label == PERSON, 9 - car, 0)).astype(np.uint16)
-        for label, car in zip(labels, (4, 5), strict=True)
-    ]
-    with arrays.writing(layout.arrays(tmp_path, "instances"), {"objects": {}, "linked": False, "labelled_frames": [0, 1]}) as writer:
-        for instance in numbers:
-            writer.append("instance", instance)
+def test_true_instances_that_hold_in_their_frame_alone_are_linked_by_flow(tmp_path):
+    """Two squares that pass each other, numbered from the left in each frame."""
+    a, b = [(5, 3, CAR), (12, 3, CAR)], [(12, 3, CAR), (5, 3, CAR)]
+    instances = [(painted(a[0]) == CAR) * 1 + (painted(a[1]) == CAR) * 2 for _ in range(2)]
+    truth = ([instance.astype(np.uint16) for instance in instances], {id_: {"class": CAR, "score": 1.0} for id_ in "12"})
+    flows = [motion(), motion((12, 3, -7, 0), (5, 3, 7, 0))]
     p = PARAMS.model_copy(update={"backend": "given"})
-    result = made(tmp_path, labels, [motion(), motion((9, 3, -6, 0))], p=p)
-    classes = {int(id_): about["class"] for id_, about in result.attributes["objects"].items()}
-    assert sorted(classes.values()) == [CAR, PERSON]
-    for label, instance in zip(labels, result["instance"][:], strict=True):
-        assert {classes[id_]: set(np.unique(label[instance == id_])) for id_ in classes} == {CAR: {CAR}, PERSON: {PERSON}}
+    result = made(tmp_path, [painted(*a), painted(*b)], flows, truth, p, linked=False)
+    assert [result["instance"][t][4, [6, 13]].tolist() for t in (0, 1)] == [[1, 2], [2, 1]]
+
+
+def test_true_instances_of_some_frames_alone_are_refused(tmp_path):
+    instance = (painted((3, 3, CAR)) == CAR).astype(np.uint16)
+    truth = ([np.zeros_like(instance), instance, np.zeros_like(instance)], {"1": {"class": CAR, "score": 1.0}})
+    with pytest.raises(InputError, match=r"instances\.backend is given, but frame 0 has no instances \(2 have none\)"):
+        made(tmp_path, [painted()] * 3, [motion()] * 3, truth, PARAMS.model_copy(update={"backend": "given"}))
 
 
 def test_missing_truth_and_missing_stride_are_refused_in_a_sentence(tmp_path):

@@ -6,7 +6,7 @@ from pipeline.errors import InputError
 
 
 def test_the_built_in_palettes_load_and_survive_json():
-    for name, labels in {"camvid": 11, "cityscapes_train": 19, "sample_street": 14}.items():
+    for name, labels in {"apolloscape": 27, "camvid": 11, "cityscapes": 35, "cityscapes_train": 19, "sample_street": 14}.items():
         palette = palettes.load(name)
         assert palette.num_labels == labels
         assert palettes.from_attributes(palette.as_attributes()) == palette
@@ -19,6 +19,19 @@ def test_void_ids_are_stored_as_255_and_painted_black():
     assert palette.paint(stored).tolist() == [[[128, 128, 128], [0, 0, 0]]]
 
 
+def test_classes_that_no_model_learns_are_void_where_one_is_judged():
+    classes = [palettes.Class(id_, "a", (0, 0, 0), False, False, learned=id_ != 2) for id_ in (0, 2, 5)]
+    palette = palettes.Palette("mine", tuple(classes), ())
+    assert palette.learned_labels(np.array([[0, 2, 5, 255]], np.uint8)).tolist() == [[0, 255, 5, 255]]
+    assert palettes.from_attributes(palette.as_attributes()) == palette
+
+
+def test_attributes_that_were_written_without_learned_mean_that_all_are():
+    attributes = palettes.load("camvid").as_attributes()
+    older = {**attributes, "classes": [{key: value for key, value in c.items() if key != "learned"} for c in attributes["classes"]]}
+    assert palettes.from_attributes(older) == palettes.load("camvid")
+
+
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
@@ -28,6 +41,7 @@ def test_void_ids_are_stored_as_255_and_painted_black():
         ("classes: [{id: 3, name: a, colour: [0, 0, 256]}]\nvoid: []", "classes.0.colour.2: Input should be less than or equal to 255"),
         ("classes: [{id: 3, name: a, colour: [0, 0, 0]}]\nvoid: [-1]", "void.0: Input should be greater than or equal to 0"),
         ("classes: [{id: 3, name: a, colour: [0, 0, 0]}]\nvoid: [3]", "id 3 stands there twice"),
+        ("classes: [{id: 3, name: a, colour: [0, 0, 0], learned: false}]\nvoid: []", "learned is false for all classes"),
         ("classes: !!int x\nvoid: []", "is no YAML"),
     ],
 )
@@ -40,5 +54,5 @@ def test_a_wrong_palette_file_is_refused_in_one_sentence(tmp_path, text, sentenc
 
 
 def test_an_unknown_palette_lists_the_built_in_ones():
-    with pytest.raises(InputError, match="built in are camvid, cityscapes_train, sample_street"):
+    with pytest.raises(InputError, match="built in are apolloscape, camvid, cityscapes, cityscapes_train, sample_street"):
         palettes.load("citys")

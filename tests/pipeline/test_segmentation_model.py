@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -74,6 +76,24 @@ def test_three_colours_are_learned(toy):
     segmenter = Segmenter.load(layout.segmentation_checkpoint(trained(toy, "out", PARAMS)), "cpu")
     counts = sum(confusion(f.label(), segmenter.predict(f.rgb()[None])[0], 3) for f in labelled_frames(toy, "test"))
     assert mean_iou(counts) > 0.6
+
+
+def test_a_class_that_is_not_learned_has_no_channel_and_teaches_nothing():
+    """Its pixels count as void, so the network cannot predict it, whatever its weights."""
+    palette = replace(PALETTE, classes=(PALETTE.classes[0], replace(PALETTE.classes[1], learned=False), PALETTE.classes[2]))
+    torch.manual_seed(0)
+    segmenter = Segmenter.untrained(PARAMS.architecture, palette, 1.0, "cpu")
+    assert segmenter.channels_of(np.array([[0, 1, 2, 255]], np.uint8)).tolist() == [[0, 255, 1, 255]]
+    rgb = np.random.default_rng(0).integers(0, 255, (2, 48, 64, 3)).astype(np.uint8)
+    segmenter.network.eval()
+    assert segmenter.logits(rgb).shape == (2, 2, 48, 64)
+    seen = set()
+    for favoured in range(2):
+        bias = segmenter.network.classifier[-1].bias
+        torch.nn.init.constant_(bias, 0)
+        bias.data[favoured] = 100.0
+        seen |= set(np.unique(segmenter.predict(rgb)).tolist())
+    assert seen == {0, 2}
 
 
 def test_every_second_label_of_the_training_clips_is_seen(toy):

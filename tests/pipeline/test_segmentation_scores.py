@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -44,6 +45,24 @@ def test_stored_labels_are_scored_on_the_labelled_test_frames_alone(tmp_path):
     assert (scores["miou"], scores["seen_frames"], scores["held_out_frames"]) == (1.0, 1, 1)
     assert scores["baselines"]["copy_nearest_label"] == 1.0
     assert sorted(scores["iou"]) == ["a", "b"]
+
+
+def test_true_labels_that_no_model_learns_count_nowhere(tmp_path, monkeypatch):
+    """Class b is not learned: only the half with class a is judged, of which a quarter is wrong; and no baseline may choose b."""
+    palette = replace(PALETTE, classes=(PALETTE.classes[0], replace(PALETTE.classes[1], learned=False), PALETTE.classes[2]))
+    monkeypatch.setattr("tests.pipeline.test_segmentation_model.PALETTE", palette)
+    _, half = halves()
+    mostly_b = np.ones_like(half)
+    mostly_b[:, 0] = 0
+    clips = write_clips(tmp_path / "clips", [("a", "train", "s", 0, [mostly_b], [0]), ("b", "test", "s", 1, [half], [0])])
+    (tmp_path / "labels" / "b").mkdir(parents=True)
+    with arrays.writing(layout.arrays(tmp_path / "labels" / "b", "segmentation"), {"palette": palette.as_attributes()}) as writer:
+        writer.append("label", np.repeat([[2, 0, 0, 0, 2, 2, 2, 2]], 4, 0).astype(np.uint8))
+    run(clips, tmp_path / "labels", tmp_path, PARAMS, LABELLING, own_model=True)
+    scores = json.loads(layout.scores(tmp_path).read_text())
+    assert scores["iou"] == {"a": 0.75}
+    assert scores["miou"] == 0.75
+    assert scores["baselines"]["most_frequent_class"] == 1.0
 
 
 @pytest.mark.parametrize(("backend", "labelled"), [("given", [0]), ("deeplabv3", None)])

@@ -1,4 +1,4 @@
-"""The source's own instances: already the same through the clip, or, as the source says, linked like any others."""
+"""The source's own instances, of all frames: already the same through the clip, or, as the source says, linked like any others."""
 
 from pathlib import Path
 
@@ -15,7 +15,10 @@ def build(clips: Path) -> Find:
     if not path.is_file():
         raise InputError(f"{clips.name}: instances.backend is given, but its source has no instances")
     truth = arrays.reading(path)
-    linked = truth.attributes.get("linked", True)
+    bare = sorted(set(range(len(truth["instance"]))) - set(truth.attributes["labelled_frames"]))
+    if bare:
+        raise InputError(f"{clips.name}: instances.backend is given, but frame {bare[0]} has no instances ({len(bare)} have none)")
+    linked = truth.attributes["linked"]
     objects = {int(id_): Thing(about["class"], about["score"]) for id_, about in truth.attributes["objects"].items()}
 
     def find(rgb: UInt8[np.ndarray, "h w 3"], label: UInt8[np.ndarray, "h w"], t: int) -> Found:
