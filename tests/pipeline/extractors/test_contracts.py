@@ -33,7 +33,7 @@ def clip(request, tmp_path) -> Path:
     files = {
         "frames": {},
         "segmentation": {"palette": PALETTE.as_attributes(), "labelled_frames": list(range(length))},
-        "instances": {"objects": {"1": {"class": 3, "score": 1.0}}},
+        "instances": {"objects": {"1": {"class": 3, "score": 1.0}}, "linked": True, "labelled_frames": list(range(length))},
         "optical_flow": {"strides": [1, 2]},
     }
     for modality, attributes in files.items():
