@@ -1,20 +1,17 @@
 """Folders of images, one folder a sequence, with label images of some or all frames."""
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from fractions import Fraction
 from pathlib import Path, PurePosixPath
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 from jaxtyping import UInt8
-from PIL import Image
 
 from pipeline import palettes, params, scenes, splits
-from pipeline.errors import InputError, is_machine_fault, one_line
-from pipeline.sources import Finding, Footage, Item, SourceFrame, item_name
-
-T = TypeVar("T")
+from pipeline.errors import InputError
+from pipeline.sources import Finding, Footage, Item, SourceFrame, image_files, item_name
 
 IMAGES = (".png", ".jpg", ".jpeg", ".ppm", ".bmp", ".tif", ".tiff", ".webp")
 
@@ -55,21 +52,13 @@ def check(source: params.Frames, files: Mapping[str, int], root: Path) -> list[F
     """Pairs by their names; the size of each sequence's first frame, by its header."""
     images, labels = (_by_folder(list(files), below) if below is not None else {} for below in (source.frames, source.labels))
     problems = [f"{item.name}: {item.problem}" for item in items(source, list(files)) if item.problem]
-    empty = [f"{file}: is empty" for group in (images, labels) for folder in group.values() for file in folder if files[file] == 0]
-    sizes = [problem for folder in images.values() if (problem := unreadable(root / folder[0])) and files[folder[0]]]
+    empty = [sentence for group in (images, labels) for folder in group.values() for sentence in image_files.empty(folder, files)]
+    sizes = [problem for folder in images.values() if (problem := image_files.size_problem(root / folder[0])) and files[folder[0]]]
     return [
         Finding(f"{source.frames}: sequences", len(images), wrong=tuple(problems)),
         Finding(f"{source.frames}: frames", sum(map(len, images.values())), wrong=(*empty, *sizes)),
         Finding(f"{source.labels}: label images", sum(map(len, labels.values()))),
     ]
-
-
-def unreadable(path: Path) -> str:
-    try:
-        _read(path, lambda image: image.size)
-    except InputError as error:
-        return str(error)
-    return ""
 
 
 def _item(
@@ -142,45 +131,9 @@ def _frames(item: Item, root: Path) -> Iterator[SourceFrame]:
     labels = dict(zip(item.parameters["label_of"], item.files[item.parameters["num_frames"] :], strict=True))
     palette = palettes.from_attributes(item.parameters["palette"]) if labels else None
     for t, rgb in enumerate(_all_rgb(item, root)):
-        label = palette.store_labels(read_ids(root / labels[t], rgb.shape), labels[t]) if palette and t in labels else None
+        label = palette.store_labels(image_files.label_ids(root / labels[t], rgb.shape), labels[t]) if palette and t in labels else None
         yield SourceFrame(rgb, label)
 
 
 def _all_rgb(item: Item, root: Path) -> Iterator[UInt8[np.ndarray, "h w 3"]]:
-    size = None
-    for file in item.files[: item.parameters["num_frames"]]:
-        rgb = read_rgb(root / file)
-        size = size or rgb.shape
-        if rgb.shape != size:
-            raise InputError(f"{file}: is {_size(rgb.shape)}, the sequence's first frame {_size(size)}: all must be equal")
-        yield rgb
-
-
-def read_rgb(path: Path) -> np.ndarray:
-    return _read(path, lambda image: np.asarray(image.convert("RGB")))
-
-
-def read_ids(path: Path, frame_shape: tuple[int, ...]) -> np.ndarray:
-    """Grey values, or the indices of an image with a colour table."""
-    mode, ids = _read(path, lambda image: (image.mode, np.asarray(image)))
-    if mode not in ("L", "P"):
-        raise InputError(f"{path}: a label image has one channel of 8 bits (ids), this one has mode {mode}")
-    if ids.shape != frame_shape[:2]:
-        raise InputError(f"{path}: is {_size(ids.shape)}, its frame {_size(frame_shape)}")
-    return ids
-
-
-def _read(path: Path, take: Callable[[Image.Image], T]) -> T:
-    """Takes something from an image; whatever its many decoders raise about damaged ones becomes one sentence."""
-    try:
-        with Image.open(path) as image:
-            image.load()
-            return take(image)
-    except Exception as error:
-        if is_machine_fault(error):
-            raise
-        raise InputError(f"{path}: is no readable image ({one_line(error)})") from None
-
-
-def _size(shape: tuple[int, ...]) -> str:
-    return f"{shape[1]}x{shape[0]}"
+    return image_files.sequence(root, item.files[: item.parameters["num_frames"]])

@@ -33,8 +33,8 @@ def frames(item: Item, root: Path, stored_labels: StoredLabels, single_things: S
     labelled, with_instances, end = item.parameters["labelled"], item.parameters["with_instances"], item.parameters["num_frames"]
     labels = dict(zip(labelled, item.files[end:], strict=False))
     instances = dict(zip(with_instances, item.files[end + len(labels) :], strict=True))
-    for t, rgb in enumerate(_sequence(root, item.files[:end])):
-        label = stored_labels(_label_ids(root / labels[t], rgb.shape), labels[t]) if t in labels else None
+    for t, rgb in enumerate(sequence(root, item.files[:end])):
+        label = stored_labels(label_ids(root / labels[t], rgb.shape), labels[t]) if t in labels else None
         instance = single_things(_instance_ids(root / instances[t], rgb.shape)) if t in instances else None
         yield SourceFrame(rgb, label, instance)
 
@@ -44,18 +44,18 @@ def empty(names: Iterable[str], files: Mapping[str, int]) -> Iterator[str]:
     return (f"{name}: is empty" for name in names if files[name] == 0)
 
 
-def _sequence(root: Path, files: Iterable[str]) -> Iterator[UInt8[np.ndarray, "h w 3"]]:
+def sequence(root: Path, files: Iterable[str]) -> Iterator[UInt8[np.ndarray, "h w 3"]]:
     """Frames of one sequence, in RGB: all must have the size of the first."""
     size = None
     for file in files:
-        rgb = _read(root / file, lambda image: np.asarray(image.convert("RGB")))
+        rgb = read(root / file, lambda image: np.asarray(image.convert("RGB")))
         size = size or rgb.shape
         if rgb.shape != size:
             raise InputError(f"{file}: is {_size(rgb.shape)}, the sequence's first frame {_size(size)}: all must be equal")
         yield rgb
 
 
-def _label_ids(path: Path, frame_shape: tuple[int, ...]) -> UInt8[np.ndarray, "h w"]:
+def label_ids(path: Path, frame_shape: tuple[int, ...]) -> UInt8[np.ndarray, "h w"]:
     """Grey values, or the indices of an image with a colour table."""
     return _ids(path, frame_shape, ("L", "P"), "a label image has one channel of 8 bits (ids)").astype(np.uint8)
 
@@ -64,17 +64,17 @@ def _instance_ids(path: Path, frame_shape: tuple[int, ...]) -> UInt16[np.ndarray
     return _ids(path, frame_shape, ("I;16", "I;16B", "I"), "an instance image has one channel of 16 bits").astype(np.uint16)
 
 
-def size_problem(path: Path, width: int, height: int) -> str:
-    """Why an image has not this size, as far as its header tells; empty where it has."""
+def size_problem(path: Path, width: int | None = None, height: int | None = None) -> str:
+    """Why an image cannot be read or has not this size, as far as its header tells; empty where it has."""
     try:
-        found = _read(path, lambda image: image.size, whole=False)
+        found = read(path, lambda image: image.size, whole=False)
     except InputError as error:
         return str(error)
-    return "" if found == (width, height) else f"{path}: is {found[0]}x{found[1]}, not {width}x{height}"
+    return "" if (width or found[0], height or found[1]) == found else f"{path}: is {found[0]}x{found[1]}, not {width}x{height}"
 
 
 def _ids(path: Path, frame_shape: tuple[int, ...], modes: tuple[str, ...], rule: str) -> np.ndarray:
-    mode, ids = _read(path, lambda image: (image.mode, np.asarray(image)))
+    mode, ids = read(path, lambda image: (image.mode, np.asarray(image)))
     if mode not in modes:
         raise InputError(f"{path}: {rule}, this one has mode {mode}")
     if ids.shape != frame_shape[:2]:
@@ -82,7 +82,7 @@ def _ids(path: Path, frame_shape: tuple[int, ...], modes: tuple[str, ...], rule:
     return ids
 
 
-def _read(path: Path, take: Callable[[Image.Image], T], *, whole: bool = True) -> T:
+def read(path: Path, take: Callable[[Image.Image], T], *, whole: bool = True) -> T:
     """Takes something from an image; whatever its many decoders raise about damaged ones becomes one sentence."""
     try:
         with Image.open(path) as image:

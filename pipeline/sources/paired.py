@@ -17,8 +17,8 @@ from jaxtyping import UInt8, UInt16
 from pipeline import palettes, params
 from pipeline.errors import InputError
 from pipeline.palettes import VOID, Palette
-from pipeline.sources import Finding, Footage, Item, SourceFrame, item_name
-from pipeline.sources.frames import IMAGES, by_number, read_ids, read_rgb, unreadable
+from pipeline.sources import Finding, Footage, Item, SourceFrame, image_files, item_name
+from pipeline.sources.frames import IMAGES, by_number
 
 NO_OBJECT = 255
 
@@ -58,7 +58,7 @@ def check(source: params.Paired, files: Mapping[str, int], root: Path) -> list[F
         for part, others in BESIDE.items():
             frames = _sequences(list(files), split, part)
             if frames:
-                first = tuple(filter(None, (unreadable(root / group[0]) for group in frames.values())))
+                first = tuple(filter(None, (image_files.size_problem(root / group[0]) for group in frames.values())))
                 findings.append(Finding(f"{split}_{part}: frames", sum(map(len, frames.values())), wrong=(*_empty(frames, files), *first)))
                 findings += [_beside(split, part, other, frames, files) for other in others if _sequences(list(files), split, other)]
     return findings
@@ -119,17 +119,13 @@ def _beside(split: str, part: str, other: str, frames: Sequences, files: Mapping
 
 
 def _empty(sequences: Sequences, files: Mapping[str, int]) -> list[str]:
-    return [f"{file}: is empty" for group in sequences.values() for file in group if files[file] == 0]
+    return [sentence for group in sequences.values() for sentence in image_files.empty(group, files)]
 
 
 def _frames(item: Item, root: Path) -> Iterator[SourceFrame]:
-    count, size = item.parameters["num_frames"], None
+    count = item.parameters["num_frames"]
     palette = palettes.from_attributes(item.parameters["palette"]) if item.parameters["palette"] else None
-    for t, file in enumerate(item.files[:count]):
-        rgb = read_rgb(root / file)
-        size = size or rgb.shape
-        if rgb.shape != size:
-            raise InputError(f"{file}: is {rgb.shape[1]}x{rgb.shape[0]}, the first frame {size[1]}x{size[0]}: all must be equal")
+    for t, rgb in enumerate(image_files.sequence(root, item.files[:count])):
         yield SourceFrame(rgb, *_truth(item.files[count + t :: count], root, rgb.shape, palette)) if palette else SourceFrame(rgb)
 
 
@@ -137,8 +133,8 @@ def _truth(
     files: tuple[str, ...], root: Path, shape: tuple[int, ...], palette: Palette
 ) -> tuple[UInt8[np.ndarray, "h w"], UInt16[np.ndarray, "h w"] | None]:
     """`files`: the label map and, where there is one, the instances of a frame. What has no label is no object."""
-    label = palette.store_labels(read_ids(root / files[0], shape), files[0])
+    label = palette.store_labels(image_files.label_ids(root / files[0], shape), files[0])
     if len(files) == 1:
         return label, None
-    ids = read_ids(root / files[1], shape)
+    ids = image_files.label_ids(root / files[1], shape)
     return label, np.where((ids == NO_OBJECT) | (label == VOID), 0, ids.astype(np.uint16) + 1).astype(np.uint16)

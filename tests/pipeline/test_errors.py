@@ -12,7 +12,7 @@ from PIL import Image
 
 from pipeline import arrays, checkpoint, deeplabv3, index, manifest, palettes, store_care
 from pipeline.errors import InputError, one_line, storage_problem
-from pipeline.sources import frames
+from pipeline.sources import image_files
 from tests.conftest import REPOSITORY
 
 
@@ -74,7 +74,7 @@ MACHINE_FAULTS = [
         ("pipeline.deeplabv3.load_file", lambda path: deeplabv3.Segmenter.load(path, "cpu")),
         ("pipeline.deeplabv3.safe_open", lambda path: deeplabv3.Segmenter.load(path, "cpu")),
         ("pipeline.arrays.ZipFile", arrays.reading),
-        ("PIL.Image.open", frames._read_rgb),
+        ("PIL.Image.open", lambda path: image_files.read(path, np.asarray)),
         ("pandas.read_parquet", lambda path: index.read_index(path.parent, "train")),
         ("pandas.read_csv", manifest.table),
         ("pipeline.store_care.ZipFile", store_care._sound),
@@ -102,7 +102,7 @@ def test_a_cut_image_is_damage(tmp_path):
     Image.fromarray(np.random.default_rng(0).integers(0, 256, (50, 50, 3)).astype(np.uint8)).save(path)
     path.write_bytes(path.read_bytes()[:3000])
     with pytest.raises(InputError, match=r"a\.png: is no readable image"):
-        frames._read_rgb(path)
+        image_files.read(path, np.asarray)
 
 
 WRITER = """
