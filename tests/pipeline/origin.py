@@ -66,6 +66,7 @@ class Request:
 
     def head(self, status: int, **headers: str | int) -> None:
         self.handler.send_response(status)
+        self.handler.send_header("Connection", "close")
         for name, value in headers.items():
             self.handler.send_header(name.replace("_", "-"), str(value))
         self.handler.end_headers()
@@ -103,17 +104,17 @@ def cut_after(number: int) -> Callable[[Request], None]:
 def stalls_after(number: int) -> Callable[[Request], None]:
     def answer(request: Request) -> None:
         cut_after(number)(request)
-        time.sleep(1.5)
+        time.sleep(20)
 
     return answer
 
 
 def slowly(request: Request) -> None:
-    """Twenty pieces; the whole takes longer than the server may be silent."""
+    """Twenty pieces in two seconds."""
     request.head(200, Content_Length=len(CONTENT))
     for start in range(0, len(CONTENT), len(CONTENT) // 20 + 1):
         request.send(CONTENT[start : start + len(CONTENT) // 20 + 1])
-        time.sleep(0.03)
+        time.sleep(0.1)
 
 
 def without_ranges(request: Request) -> None:
@@ -148,11 +149,10 @@ def to(location: str) -> Callable[[Request], None]:
 
 @contextmanager
 def running(patch: pytest.MonkeyPatch) -> Iterator[Origin]:
-    """A server, and a fetcher that waits for it no longer than a test should take."""
+    """A server, and a fetcher that pauses no longer than a test should take."""
     for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
         patch.delenv(name, raising=False)
     patch.setattr(download, "PAUSES", (0.0, 0.0, 0.01))
-    patch.setattr(download, "TIMEOUT", 0.4)
     origin = Origin()
     yield origin
     origin.server.shutdown()

@@ -64,12 +64,15 @@ def test_a_connection_that_is_cut_is_gone_on_with_where_it_was(fetch, origin, ca
     assert capsys.readouterr().err.count("trying again") == 2
 
 
-def test_a_server_that_falls_silent_is_asked_again(fetch, origin):
+def test_a_server_that_falls_silent_is_asked_again(fetch, origin, monkeypatch):
+    monkeypatch.setattr("pipeline.download.TIMEOUT", 1.0)
     assert fetch(stalls_after(300_000)) == CONTENT
     assert origin.asked == ["", "300000-"]
 
 
-def test_a_slow_server_is_waited_for(fetch, origin):
+def test_a_slow_server_is_waited_for(fetch, origin, monkeypatch):
+    """The whole takes longer than the server may be silent."""
+    monkeypatch.setattr("pipeline.download.TIMEOUT", 1.5)
     assert fetch(slowly) == CONTENT
     assert origin.asked == [""]
 
