@@ -75,7 +75,7 @@ class _Source:
             return
         try:
             with self.client.stream("GET", self.url, headers=self._rest_from(start)) as answer:
-                if answer.status_code == httpx.codes.REQUESTED_RANGE_NOT_SATISFIABLE:
+                if start and answer.status_code == httpx.codes.REQUESTED_RANGE_NOT_SATISFIABLE:
                     return self._require_whole(answer, start)
                 self._require_file(answer, start)
                 if answer.status_code == httpx.codes.PARTIAL_CONTENT:
@@ -83,7 +83,7 @@ class _Source:
                 else:  # it knows of no parts, or has another version than before
                     self._write(answer, 0, _number(answer.headers.get("Content-Length", "")), bar)
         except httpx.TransportError as error:
-            raise Interrupted(one_line(error)) from None
+            raise Interrupted(one_line(error).rstrip(".")) from None
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise InputError(f"{self.url}: {one_line(error)}") from None
 

@@ -198,7 +198,7 @@ def test_a_circle_of_redirects_ends(fetch):
         fetch(*[to("/net.pth")] * 50)
 
 
-@pytest.mark.parametrize("number", [404, 403, 401, 204])
+@pytest.mark.parametrize("number", [404, 403, 401, 416, 204])
 def test_a_server_that_does_not_give_the_file_is_asked_once(fetch, origin, number):
     with pytest.raises(InputError, match=rf"/net-0123.pth: the server says {number} "):
         fetch(status(number))

@@ -1,6 +1,7 @@
 """Weights by name: the table against those who publish them, and use wherever a path may stand."""
 
 import ast
+import csv
 import importlib.util
 import os
 from collections.abc import Callable
@@ -80,10 +81,15 @@ def test_files_at_hand_are_those_of_the_table(project, shared_data):
         "yunet-n-640": "yunet_n_640_640.onnx",
         "mediapipe-face_landmark": "face_landmark_468.tflite",
     }
+    with (shared_data / "MANIFEST.csv").open(newline="") as manifest:
+        origins = {row["path"]: row for row in csv.DictReader(manifest)}
     for name, file in at_hand.items():
+        entry, origin = weights.named(name), origins[f"weights/{file}"]
+        assert entry.url.endswith("/".join(["", origin["source_repo"], origin["commit"], origin["source_path"]]))
+        assert origin["licence"].startswith(entry.licence)
         weights_care.add(name, shared_data / "weights" / file)
         assert weights.path_of(name, "x").read_bytes() == (shared_data / "weights" / file).read_bytes()
-        assert len(weights.named(name).sha256) == 64
+        assert (entry.sha256, entry.bytes) == (origin["sha256"], origin["bytes"])
 
 
 @pytest.mark.parametrize(
@@ -165,9 +171,7 @@ def test_a_named_file_that_was_changed_is_not_used(added, project, content):
     entry.file.write_bytes(content)
     damaged = rf"net\.pth is damaged: its sha256 is .*, expected is {SHA256}; .* fetch net`"
     for use in (weights.path_of, weights.sha256_of):
-        with pytest.raises(
-            InputError, match=rf"^train\.vgg_weights: .*{damaged}"
-        ):
+        with pytest.raises(InputError, match=rf"^train\.vgg_weights: .*{damaged}"):
             use("net", "train.vgg_weights")
 
 
