@@ -4,7 +4,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from pipeline import before_work, checking, clip_list, layout, new_dataset, params, prepare, store_care
+from pipeline import before_work, checking, clip_list, layout, new_dataset, params, prepare, store_care, weights_care
 from pipeline.errors import InputError, storage_problem
 from pipeline.journey import STAGES
 from pipeline.params_file import load
@@ -53,7 +53,28 @@ def _parser() -> argparse.ArgumentParser:
     command = commands.add_parser("store", help="size of finished results; verify or prune them")
     command.add_argument("action", nargs="?", choices=["size", "verify", "prune"], default="size")
     command.set_defaults(do=_store)
+
+    command = commands.add_parser("weights", help="trained weights by name: what there is, fetch, verify, add")
+    _add_weights(command.add_subparsers(required=True, metavar="ACTION"))
     return parser
+
+
+def _add_weights(actions: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    action = actions.add_parser("list", help="every name that params.yaml may take for a path of weights, and whether its file is there")
+    action.set_defaults(do=lambda arguments: weights_care.show())
+
+    action = actions.add_parser("fetch", help="fetch files over https, going on where an earlier try stopped, and verify them")
+    action.add_argument("name", nargs="+")
+    action.set_defaults(do=lambda arguments: weights_care.fetch(arguments.name))
+
+    action = actions.add_parser("verify", help="read files whole and compare them with the table; status 1 where one is damaged")
+    action.add_argument("name", nargs="*", help="none: all that are there")
+    action.set_defaults(do=lambda arguments: weights_care.verify(arguments.name))
+
+    action = actions.add_parser("add", help="take a copy of a file that came some other way, if it is the right one")
+    action.add_argument("name")
+    action.add_argument("file", type=Path)
+    action.set_defaults(do=lambda arguments: weights_care.add(arguments.name, arguments.file))
 
 
 def _scan(arguments: argparse.Namespace) -> None:

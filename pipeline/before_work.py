@@ -4,10 +4,9 @@ Only what a stage still ahead uses is looked at: what is upstream of the one tha
 """
 
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
-from pipeline import extractors, params
+from pipeline import extractors, params, weights
 from pipeline.errors import InputError
 from pipeline.journey import STAGES, Stage
 from pipeline.params_file import Params
@@ -79,9 +78,8 @@ class _Entry:
             raise InputError(f"{self.where}.{error}") from None
 
     def _check_weights(self, name: str, values: dict[str, Any]) -> None:
-        for key, path in _weights(name, values):
-            if not Path(path).is_file():
-                raise InputError(f"{self.where}.{key}: {path} is no file: give the path of the weights{_or_null(key)}")
+        for key, name_or_path in _weights(name, values):
+            weights.path_of(name_or_path, f"{self.where}.{key}")
 
     def _check_clips(self, p: params.Clips) -> None:
         self._check_weights("source", self.source.model_dump())
@@ -177,7 +175,7 @@ class _Entry:
 
 
 def _weights(name: str, values: dict[str, Any]) -> Iterator[tuple[str, str]]:
-    """Where a path of weights stands, and the path: under a name that ends in `weights`, at any depth."""
+    """Where a path or name of weights stands, and the path or name: under a key that ends in `weights`, at any depth."""
     for key, value in values.items():
         if isinstance(value, dict):
             yield from _weights(f"{name}.{key}", value)
@@ -194,7 +192,3 @@ def _test_frames(source: params.Source) -> int | None:
             return source.test_frames or None
         case _:
             return None
-
-
-def _or_null(key: str) -> str:
-    return "" if ".options." in key else ", or null"

@@ -7,6 +7,7 @@ data/<dataset>/<stage>/<clip>/        the files of one clip, hard links into the
 reports/<dataset>/index.html
 runs/<id>/                            host, dates, rates, tracebacks: nothing that is compared
 .store/                               finished results by key (see store.py)
+~/.cache/vid2vid/weights/             weights that were fetched or added by name (see weights.py)
 """
 
 import os
@@ -27,6 +28,36 @@ MODALITIES = ("frames", "segmentation", "instances", "optical_flow")
 def store() -> Path:
     """One store for a checkout and for the temporary ones that `dvc exp run --temp` makes of it."""
     return Path(os.environ.get("V2V_STORE") or Path(os.environ.get("DVC_ROOT", ".")) / ".store").resolve()
+
+
+def weights() -> Path:
+    """One folder for all checkouts of a user; V2V_WEIGHTS names another."""
+    caches = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
+    return Path(os.environ.get("V2V_WEIGHTS") or f"{caches}/vid2vid/weights").expanduser().resolve()
+
+
+def weights_file(name: str, ending: str) -> Path:
+    return weights() / f"{name}{ending}"
+
+
+def weights_part(weights_file: Path) -> Path:
+    """What has come of a file so far."""
+    return weights_file.with_name(f"{weights_file.name}.part")
+
+
+def weights_version(weights_file: Path) -> Path:
+    """The server's own mark of the version that the part is of."""
+    return weights_file.with_name(f"{weights_file.name}.part.etag")
+
+
+def weights_copy(weights_file: Path) -> Path:
+    """A file that is being added."""
+    return weights_file.with_name(f"{weights_file.name}.copy")
+
+
+def weights_record(weights_file: Path) -> Path:
+    """A file's sha256, and its size and time when it was computed."""
+    return weights_file.with_name(f"{weights_file.name}.json")
 
 
 def files_table(dataset: str) -> Path:

@@ -192,7 +192,7 @@ class Clips(Section):
 class SegmentationModel(Section):
     architecture: Literal["deeplabv3_mobilenet_v3_large", "deeplabv3_resnet50", "deeplabv3_resnet101"]
     weights: str | None
-    """Path of a checkpoint to use as it is, instead of training one; null = train."""
+    """Path or name of a checkpoint to use as it is, instead of training one; null = train."""
     enlarge: PositiveFloat
     """The network sees frames enlarged by this factor: at its stride of 16, thin things vanish in small frames."""
     label_every: Count
@@ -296,7 +296,7 @@ class Train(Section):
     gan: Literal["lsgan", "hinge"]
     weights: Weights
     vgg_weights: str | None
-    """Path of torchvision's VGG19 weights (.pth) for the perceptual term; null only where its weight is 0."""
+    """Path or name of torchvision's VGG19 weights (.pth) for the perceptual term; null only where its weight is 0."""
     steps: Count
     batch_size: Count
     window_frames: Annotated[int, Field(ge=3)]
@@ -333,7 +333,7 @@ class VideoNetwork(Section):
     name: Literal["random", "mc3_18", "mvit_v1_b", "mvit_v2_s", "r2plus1d_18", "r3d_18", "s3d", "swin3d_b", "swin3d_s", "swin3d_t"]
     """`random`: fixed random weights, good for comparing the methods of one report; else one of torchvision's, trained on Kinetics."""
     weights: str | None
-    """Path of a named network's weights (.pth, as torchvision publishes them); null for `random`."""
+    """Path of a named network's weights (.pth, as torchvision publishes them), or their name in weights.csv; null for `random`."""
     window_frames: Annotated[int, Field(ge=2)]
     """A sample is a window of so many frames. The Kinetics networks learned from 16 or more; mvit takes 16 alone, s3d 14 or more."""
     window_stride: Count
@@ -344,7 +344,7 @@ class VideoNetwork(Section):
         if self.name == "random" and self.weights is not None:
             raise ValueError("random takes no weights: name the network that they are of, or set weights to null")
         if self.name != "random" and self.weights is None:
-            raise ValueError(f"{self.name} needs the path of its weights; without any, name must be random")
+            raise ValueError(f"{self.name} needs the path or name of its weights; without any, name must be random")
         return self
 
     @model_validator(mode="after")

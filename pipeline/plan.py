@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pipeline import before_work, extractors, layout, manifest, params, provenance, scan
+from pipeline import before_work, extractors, layout, manifest, params, provenance, scan, weights
 from pipeline.errors import InputError
 from pipeline.journey import STAGES, Stage
 from pipeline.params_file import Params
 from pipeline.sources import items_of
-from pipeline.store import Store, file_sha256, key_of
+from pipeline.store import Store, key_of
 
 
 @dataclass(frozen=True)
@@ -178,7 +178,7 @@ class _JobMaker:
 
 
 def _with_hashes(values: dict[str, Any], where: str) -> dict[str, Any]:
-    """Weights count by their content: a path under a name that ends in `weights` becomes the file's sha256."""
+    """Weights count by their content: what is named under a key that ends in `weights` becomes the file's sha256."""
     return {name: _with_hash(f"{where}.{name}", value) for name, value in values.items()}
 
 
@@ -187,6 +187,4 @@ def _with_hash(name: str, value: Any) -> Any:
         return _with_hashes(value, name)
     if not (name.endswith("weights") and isinstance(value, str)):
         return value
-    if not Path(value).is_file():
-        raise InputError(f"{name}: {value} is no file: give the path of the weights, or null")
-    return file_sha256(Path(value))
+    return weights.sha256_of(value, name)

@@ -7,7 +7,16 @@ from contextlib import contextmanager
 from typing import TypeVar
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+    TransferSpeedColumn,
+)
 
 SECONDS_BETWEEN_LINES = 10.0
 
@@ -57,3 +66,42 @@ def track(parts: Iterable[T], name: str, total: int) -> Iterator[T]:
         for part in parts:
             yield part
             shown.advance("")
+
+
+class ByteBar:
+    """Bytes of a file that have come; how many there will be may be unknown."""
+
+    def __init__(self, name: str) -> None:
+        self.name, self._before = name, 0
+        self.total: int | None = None
+        self._start = self._last_line = time.monotonic()
+        self._live = sys.stderr.isatty()
+        columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
+        self._bar = Progress(*columns, console=Console(stderr=True), disable=not self._live)
+        self._task = self._bar.add_task(name, total=None)
+
+    def begin(self, done: int, total: int | None) -> None:
+        """What came earlier says nothing about the rate."""
+        self.total, self._before, self._start = total, done, time.monotonic()
+        self._bar.reset(self._task, total=total, completed=done)
+
+    def at(self, done: int) -> None:
+        self._bar.update(self._task, completed=done)
+        now = time.monotonic()
+        if not self._live and (now - self._last_line > SECONDS_BETWEEN_LINES):
+            self._last_line = now
+            rate = (done - self._before) / max(now - self._start, 1e-9)
+            left = f", {(self.total - done) / max(rate, 1e-9):.0f} s left" if self.total else ""
+            whole = f" of {self.total / 1e6:.1f}" if self.total else ""
+            self.say(f"{self.name}: {done / 1e6:.1f}{whole} MB, {rate / 1e6:.2f} MB/s{left}")
+
+    def say(self, line: str) -> None:
+        """A line that stays, above the bar."""
+        self._bar.console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+
+@contextmanager
+def byte_bar(name: str) -> Iterator[ByteBar]:
+    shown = ByteBar(name)
+    with shown._bar:
+        yield shown

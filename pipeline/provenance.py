@@ -25,6 +25,7 @@ MACHINERY = frozenset(
             "arrays",
             "before_work",
             "checkpoint",
+            "download",
             "errors",
             "index",
             "journey",
@@ -36,7 +37,7 @@ MACHINERY = frozenset(
             "preview",
             "progress",
         ),
-        *("prepare", "provenance", "runner", "scan", "store", "store_care", "yaml_file"),
+        *("prepare", "provenance", "runner", "scan", "store", "store_care", "weights", "weights_care", "yaml_file"),
     )
 )
 

@@ -20,6 +20,7 @@ from pipeline.deeplabv3 import Segmenter
 from pipeline.errors import InputError
 from pipeline.labelled_frames import LabelledFrame, seen_frames
 from pipeline.palettes import VOID
+from pipeline.weights import path_of
 
 SAVE_EVERY = 20
 """Steps between two saved states: what a kill can cost."""
@@ -38,7 +39,7 @@ def run(clips: Path, out: Path, work: Path, p: params.SegmentationModel, dataset
 
 
 def _given(weights: str, labelled: list[LabelledFrame], device: str) -> Segmenter:
-    segmenter = Segmenter.load(Path(weights), device)
+    segmenter = Segmenter.load(path_of(weights, "segmentation_model.weights"), device)
     if labelled and (palette := labelled[0].palette()) != segmenter.palette:
         raise InputError(f"segmentation_model.weights: {weights} has palette {segmenter.palette.name}, the clips' labels {palette.name}")
     return segmenter

@@ -22,6 +22,7 @@ from pipeline.errors import InputError
 from pipeline.index import read_index
 from pipeline.objective import Networks, discriminator_side, generate, generator_side, judge
 from pipeline.palettes import Palette
+from pipeline.weights import path_of
 from pipeline.windows import Batch, Folders, Windows
 
 logger = logging.getLogger(__name__)
@@ -170,5 +171,5 @@ def _vgg(p: params.Train) -> VggFeatures | None:
     import torchvision  # seconds; seldom needed
 
     network = torchvision.models.vgg19(weights=None)
-    load_weights(network, Path(p.vgg_weights), "train.vgg_weights")
+    load_weights(network, path_of(p.vgg_weights, "train.vgg_weights"), "train.vgg_weights")
     return VggFeatures(network.features)

@@ -17,6 +17,7 @@ from pipeline.errors import InputError, one_line
 from pipeline.metrics.video_features import Prepare
 from pipeline.store import file_sha256
 from pipeline.tensors import frames_to_tensor
+from pipeline.weights import path_of
 
 WIDTHS, SEED = (16, 32, 64, 128), 0
 SIDE = 112
@@ -24,6 +25,8 @@ SIDE = 112
 
 RANDOM = "random features, comparable within this report only"
 GIVEN = "features of given weights, comparable where weights, windows and their stride are equal"
+
+WHERE = "evaluate.video_network.weights"
 
 HEADS = ("fc", "head", "classifier")
 """How torchvision's video networks call their last layer, which turns features into classes."""
@@ -47,7 +50,7 @@ class VideoNetwork:
 
 def load(p: params.VideoNetwork, device: str) -> VideoNetwork:
     """InputError for weights that are not this network's, and for windows that it does not take: both are tried here."""
-    found = _random(device) if p.name == "random" else _given(p.name, Path(p.weights or ""), device)
+    found = _random(device) if p.name == "random" else _given(p.name, path_of(p.weights or "", WHERE), device)
     try:
         black = found.prepare(np.zeros((16, 16, 3), np.uint8))
         found.features([black] * p.window_frames)
@@ -97,7 +100,7 @@ def _given(name: str, weights: Path, device: str) -> VideoNetwork:
 
 
 def _read(path: Path) -> dict[str, Tensor]:
-    state = read_weights(path, "evaluate.video_network.weights")
+    state = read_weights(path, WHERE)
     if not all(isinstance(value, Tensor) for value in state.values()):
         raise InputError(f"{path}: holds no state dict (names and tensors), as torchvision's weights do")
     return state

@@ -20,9 +20,10 @@ install_import_hook(["models", "pipeline"], "beartype.beartype")
 
 @pytest.fixture
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """An empty working folder with its own store."""
+    """An empty working folder with its own store and its own cache of weights."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("V2V_STORE", str(tmp_path / ".store"))
+    monkeypatch.setenv("V2V_WEIGHTS", str(tmp_path / ".weights"))
     yield tmp_path
 
 

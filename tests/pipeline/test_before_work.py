@@ -62,7 +62,7 @@ def test_the_projects_own_data_sets_can_be_worked_on():
         (
             smoke("{label_every: 4, ", "{weights: none.safetensors, label_every: 4, "),
             "smoke",
-            "segmentation_model.weights: none.safetensors is no file: give the path of the weights, or null",
+            "segmentation_model.weights: none.safetensors is no file: give the path of the weights or a name that `python -m",
         ),
         (smoke("    train:\n", "    train:\n      vgg_weights: a.pth\n"), "smoke", "train.vgg_weights: a.pth is no file"),
         (changed("perceptual: 0.0", "perceptual: 10.0"), "smoke", "perceptual is 10.0, but train.vgg_weights names no file"),

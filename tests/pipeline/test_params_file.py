@@ -53,7 +53,7 @@ def test_a_data_set_overrides_single_keys_at_any_depth():
         (
             "name: random, weights: null",
             "name: r3d_18, weights: null",
-            "r3d_18 needs the path of its weights; without any, name must be random",
+            "r3d_18 needs the path or name of its weights; without any, name must be random",
         ),
         ("name: random, weights: null", "name: random, weights: r3d.pth", "random takes no weights"),
         ("name: random,", "name: i3d,", "evaluate.video_network.name is 'i3d': input should be 'random', 'mc3_18'"),

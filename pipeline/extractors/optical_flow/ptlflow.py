@@ -14,6 +14,9 @@ from torch.nn import functional as F
 from pipeline.checkpoint import read_weights
 from pipeline.errors import InputError, one_line
 from pipeline.extractors.optical_flow import Measure
+from pipeline.weights import path_of
+
+WHERE = "optical_flow.options.weights"
 
 SMALLEST_SIDE = 128
 """Correlation pyramids (RAFT: 1/8, then halved three times) need two pixels at their top."""
@@ -43,8 +46,7 @@ def _padded(images: Tensor, stride: int) -> Tensor:
 @lru_cache(maxsize=1)
 def _loaded(model: str, weights: str, device: str) -> tuple[nn.Module, int]:
     """Once in each worker, with its output stride."""
-    if not Path(weights).is_file():
-        raise InputError(f"optical_flow.options.weights: {weights} is no file")
+    file = path_of(weights, WHERE)
     import ptlflow  # takes seconds
 
     if model not in ptlflow.get_model_names():
@@ -52,13 +54,13 @@ def _loaded(model: str, weights: str, device: str) -> tuple[nn.Module, int]:
         raise InputError(f"optical_flow.options.model: ptlflow has no {model!r}; near are {', '.join(near) or 'none'}")
     network = ptlflow.get_model(model)
     try:
-        network.load_state_dict(_state(weights))
+        network.load_state_dict(_state(file))
     except (RuntimeError, AttributeError, TypeError) as error:
-        raise InputError(f"optical_flow.options.weights: {weights} does not fit {model} ({one_line(error)})") from None
+        raise InputError(f"{WHERE}: {weights} does not fit {model} ({one_line(error)})") from None
     return network.to(device).eval().requires_grad_(False), network.output_stride
 
 
-def _state(weights: str) -> dict[str, Any]:
+def _state(file: Path) -> dict[str, Any]:
     """A plain state dict or one of Lightning's; `module.` is what DataParallel put before each name."""
-    saved = read_weights(Path(weights), "optical_flow.options.weights")
+    saved = read_weights(file, WHERE)
     return {name.removeprefix("module."): weight for name, weight in saved.get("state_dict", saved).items()}
