@@ -86,7 +86,7 @@ class _Entry:
         if isinstance(self.source, params.FaceForensics):
             if self.source.face_weights is None:
                 raise InputError(
-                    f"{self.where}.source.face_weights is null: give the path of YuNet's weights (.onnx), which finds the faces"
+                    f"{self.where}.source.face_weights is null: give YuNet's weights, which find the faces: yunet-n-640, or a path (.onnx)"
                 )
             if self.source.face_every > p.frames:
                 raise InputError(

@@ -112,7 +112,7 @@ class FaceForensics(VideoFiles):
     test_share: Fraction
     """Of the people (by a hash of the video's name: stable when videos are added); the others are for training."""
     face_weights: str | None
-    """Path of YuNet's weights (.onnx), which finds the faces."""
+    """YuNet, which finds the faces: name in `python -m pipeline weights list`, or path (.onnx)."""
     face_every: Count
     """Every n-th frame is looked at."""
     face_lost: CountOrZero

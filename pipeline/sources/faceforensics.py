@@ -14,7 +14,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path, PurePosixPath
 
-from pipeline import faces, params, splits, video
+from pipeline import faces, params, splits, video, weights
 from pipeline.errors import InputError
 from pipeline.sources import Box, Finding, Footage, Item, item_name
 from pipeline.sources.videos import footage_of, problem, video_files
@@ -42,7 +42,7 @@ def items(source: params.FaceForensics, files: list[str]) -> list[Item]:
 def open_item(item: Item, root: Path) -> Footage:
     path, values = root / item.files[0], item.parameters
     footage = footage_of(path, values["rate"], values["scene_threshold"])
-    seen = faces.looks(video.frames(path, values["rate"]), values["every"], Path(values["face_weights"]))
+    seen = faces.looks(video.frames(path, values["rate"]), values["every"], weights.path_of(values["face_weights"], "source.face_weights"))
     found = video.properties(path, values["rate"])
     return replace(
         footage,

@@ -11,6 +11,7 @@ from tests.conftest import REPOSITORY
 TEXT = (REPOSITORY / "params.yaml").read_text()
 PATH = Path("params.yaml")
 CLIPS = STAGES["clips"]
+FLOWNET2 = "      backend: ptlflow\n      options: {model: flownet2, weights: ptlflow-flownet2-things}"
 
 
 def changed(old: str, new: str, text: str = TEXT) -> str:
@@ -131,14 +132,14 @@ def test_the_projects_own_data_sets_can_be_worked_on():
             "instances.backend is given, but its source has those of one frame of each snippet alone",
         ),
         *(
-            (added(name), "mine", "optical_flow.options.weights: flownet2-things-d63b53a7.ckpt is no file: give the path of the weights")
+            (added(name), "mine", "optical_flow.options.weights: ptlflow-flownet2-things has not been fetched")
             for name in ("cityscapes", "apolloscape")
         ),
         *(
             (
-                added(name, "      backend: ptlflow\n      options: {model: flownet2, weights: flownet2-things-d63b53a7.ckpt}", ""),
+                added(name, FLOWNET2, ""),
                 "mine",
-                "train.weights.perceptual is 10.0, but train.vgg_weights names no file",
+                "train.vgg_weights: torchvision-vgg19-imagenet1k_v1 has not been fetched",
             )
             for name in ("cityscapes", "apolloscape")
         ),
@@ -157,10 +158,8 @@ def test_what_a_later_stage_could_not_do_is_refused_at_the_first(text, dataset, 
 
 @pytest.mark.parametrize("name", ["cityscapes", "apolloscape"])
 def test_the_papers_entries_need_nothing_but_the_two_weights(name, tmp_path):
-    for file in ("flownet2-things-d63b53a7.ckpt", "vgg.pth"):
-        (tmp_path / file).touch()
-    text = added(name, "vgg_weights: null", f"vgg_weights: {tmp_path / 'vgg.pth'}")
-    text = text.replace("weights: flownet2", f"weights: {tmp_path}/flownet2")
+    (tmp_path / "any.pth").touch()
+    text = added(name, "ptlflow-flownet2-things", f"{tmp_path}/any.pth").replace("torchvision-vgg19-imagenet1k_v1", f"{tmp_path}/any.pth")
     before_work.check(CLIPS, "mine", check(text, PATH))
 
 
@@ -188,8 +187,8 @@ def test_a_library_that_is_not_installed_is_named_before_any_work(monkeypatch):
 
 @pytest.mark.parametrize("like", ["dance", "faceforensics"])
 def test_a_data_set_without_label_maps_can_have_clips_and_optical_flow_and_no_more(like, tmp_path):
-    (tmp_path / "yunet.onnx").touch()
-    text = added(like, "weights_from: mine", "weights_from: mine").replace("face_weights: null", f"face_weights: {tmp_path}/yunet.onnx")
+    (tmp_path / "any.onnx").touch()
+    text = added(like, "ptlflow-flownet2-things", f"{tmp_path}/any.onnx").replace("yunet-n-640", f"{tmp_path}/any.onnx")
     all_params = check(text, PATH)
     before_work.check(CLIPS, "mine", all_params)
     before_work.check(STAGES["optical_flow"], "mine", all_params)
@@ -199,7 +198,7 @@ def test_a_data_set_without_label_maps_can_have_clips_and_optical_flow_and_no_mo
 
 
 def test_what_its_optical_flow_could_not_do_is_refused_before_its_clips_all_the_same():
-    text = added("dance", "optical_flow: {", "optical_flow: {backend: opencv, ")
+    text = added("dance", FLOWNET2, "      backend: opencv")
     with pytest.raises(InputError, match=r"datasets\.mine\.optical_flow\.backend is 'opencv'"):
         before_work.check(CLIPS, "mine", check(text, PATH))
 

@@ -62,6 +62,11 @@ def test_videos_that_nobody_labels_are_refused_before_any_work(here):
 
 def test_the_next_step_of_a_data_set_without_label_maps_is_its_clips(here):
     new_dataset.run("dance", here / "raw", like="dance")
+    assert _next_step("dance").startswith(
+        "Before it can run: params.yaml: datasets.dance.optical_flow.options.weights: ptlflow-flownet2-things has not"
+    )
+    (here / "flownet2.ckpt").touch()
+    layout.PARAMS.write_text(layout.PARAMS.read_text().replace("ptlflow-flownet2-things", "flownet2.ckpt"))
     assert _next_step("dance") == "Next: python -m pipeline scan dance && dvc repro clips@dance"
 
 

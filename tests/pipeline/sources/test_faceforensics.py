@@ -1,6 +1,5 @@
 """Folders in the official layouts of FaceForensics and FaceForensics++; the faces are a real person's, or drawn and found by a stand-in."""
 
-import shutil
 from pathlib import Path
 
 import numpy as np
@@ -135,7 +134,8 @@ def walker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seen: dict[int, list
     """20 frames of 200x100; where the faces are is given."""
     video.write_mp4(tmp_path / "000.mp4", [np.zeros((100, 200, 3), np.uint8)] * 20, "30/1", crf=30)
     monkeypatch.setattr("pipeline.faces.looks", lambda frames, every, weights: seen)
-    (item,) = items(source(folders=["."], test_share=test_share), ["000.mp4"])
+    (tmp_path / "yunet.onnx").touch()
+    (item,) = items(source(folders=["."], test_share=test_share, face_weights=str(tmp_path / "yunet.onnx")), ["000.mp4"])
     return item
 
 
@@ -158,7 +158,10 @@ def test_all_of_a_test_video_is_for_testing(tmp_path, monkeypatch):
 @pytest.fixture
 def here(project: Path, shared_data: Path) -> Path:
     """A data set `people` of one real face, and a video that shows the face and then nothing; FaceForensics++'s folders."""
-    shutil.copy(REPOSITORY / "params.yaml", layout.PARAMS)
+    flownet2 = "      backend: ptlflow\n      options: {model: flownet2, weights: ptlflow-flownet2-things}\n"
+    layout.PARAMS.write_text(
+        (REPOSITORY / "params.yaml").read_text().replace(flownet2, "").replace("face_weights: yunet-n-640", "face_weights: null")
+    )
     folder = project / "raw" / FOLDER
     folder.mkdir(parents=True)
     frames = [frame[::2, ::2] for frame in video.frames(shared_data / "clips/face/face_talk_512x480.mp4")][:60]
@@ -208,7 +211,9 @@ def test_the_weights_count_by_their_content(here, shared_data):
 
 
 def test_without_weights_nothing_begins(here):
-    with pytest.raises(InputError, match=r"datasets\.people\.source\.face_weights is null: give the path of YuNet's weights"):
+    with pytest.raises(
+        InputError, match=r"datasets\.people\.source\.face_weights is null: give YuNet's weights, which find the faces: yunet-n-640"
+    ):
         before_work.check(STAGES["clips"], "people", load(layout.PARAMS))
     set_weights("gone.onnx")
     with pytest.raises(InputError, match=r"datasets\.people\.source\.face_weights: gone\.onnx is no file"):

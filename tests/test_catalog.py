@@ -1,0 +1,102 @@
+"""The catalog's entries say what the paper and its reference implementation chose (arXiv:1808.06601; NVIDIA/vid2vid)."""
+
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ruamel.yaml import YAML
+
+from pipeline import params
+from pipeline.params_file import Params, check
+from tests.conftest import REPOSITORY
+
+PAPER = ("cityscapes", "apolloscape", "faceforensics", "dance")
+
+
+@pytest.fixture(scope="module")
+def catalog() -> Params:
+    """The catalog as if all of it had been added."""
+    yaml, text = YAML(), StringIO()
+    values = yaml.load(REPOSITORY / "params.yaml")
+    values["datasets"] = values.pop("catalog")
+    yaml.dump(values, text)
+    return check(text.getvalue(), Path("params.yaml"))
+
+
+def entry(catalog: Params, name: str) -> dict[str, Any]:
+    """Its sections with what it does not change, as plain values."""
+    return {section: catalog.section(cls, name).model_dump() for section, cls in params.SECTIONS.items()}
+
+
+def test_the_papers_four_data_sets_and_peoples_own_are_there(catalog):
+    assert set(PAPER) < set(catalog.datasets())
+    assert {catalog.source(name).kind for name in catalog.datasets()} == set(params.SOURCES) - {"sample_street"}
+
+
+@pytest.mark.parametrize("name", PAPER)
+def test_flow_is_flownet2s_and_losses_are_the_papers(catalog, name):
+    found = entry(catalog, name)
+    assert found["optical_flow"]["backend"] == "ptlflow"
+    assert found["optical_flow"]["options"] == {"model": "flownet2", "weights": "ptlflow-flownet2-things"}
+    weights = found["train"]["weights"]
+    named = (
+        "image_feature_matching",
+        "video_feature_matching",
+        "perceptual",
+        "optical_flow",
+        "flow_warp",
+        "temporal_warp",
+        "reconstruction",
+    )
+    assert [weights[term] for term in named] == [10, 10, 10, 10, 10, 10, 0]
+    assert found["train"]["vgg_weights"] == "torchvision-vgg19-imagenet1k_v1"
+    assert (found["train"]["generator"]["width"], found["train"]["generator"]["past_frames"]) == (128, 2)
+    assert (found["train"]["image_discriminator"]["width"], found["train"]["video_discriminator"]["width"]) == (64, 64)
+
+
+@pytest.mark.parametrize(
+    ("name", "size", "strides", "scales", "image_scales"),
+    [
+        ("cityscapes", (2048, 1024), [1, 3, 9], 3, 4),
+        ("apolloscape", (1024, 512), [1, 3, 9], 2, 3),
+        ("faceforensics", (512, 512), [1, 3, 9], 1, 3),
+        ("dance", (512, 720), [1, 3, 9, 27], 2, 3),
+    ],
+)
+def test_sizes_strides_and_scales(catalog, name, size, strides, scales, image_scales):
+    found = entry(catalog, name)
+    assert (found["clips"]["width"], found["clips"]["height"]) == size
+    assert found["optical_flow"]["strides"] == strides
+    assert (found["train"]["generator"]["scales"], found["train"]["image_discriminator"]["scales"]) == (scales, image_scales)
+
+
+def test_streets_are_labelled_by_a_deeplabv3_of_their_own(catalog):
+    for name in ("cityscapes", "apolloscape"):
+        found = entry(catalog, name)
+        assert (found["segmentation"]["backend"], found["segmentation"]["weights_from"]) == ("deeplabv3", name)
+        assert found["segmentation_model"]["architecture"] == "deeplabv3_resnet101"
+        assert found["clips"]["frames"] == 30
+        assert found["train"]["generator"]["foreground"]
+
+
+def test_cityscapes_is_trained_for_the_references_epochs_at_its_last_rate(catalog):
+    train = entry(catalog, "cityscapes")["train"]
+    assert train["steps"] == (20 + 20 + 10) * 2975
+    assert train["learning_rate"] == 5e-5
+    assert train["generator"] | {"norm": "", "warping": True} == {
+        **{"width": 128, "downsamplings": 3, "blocks": 9, "fine_blocks": 3, "scales": 3, "past_frames": 2},
+        **{"norm": "", "foreground": True, "warping": True},
+    }
+
+
+def test_dancers_are_shown_in_the_middle_of_their_videos(catalog):
+    assert entry(catalog, "dance")["clips"]["crop"] == [512, 720]
+    assert entry(catalog, "dance")["train"]["learning_rate"] == 1e-4
+
+
+def test_faces_are_shown_in_two_and_a_half_times_their_width(catalog):
+    source = catalog.source("faceforensics")
+    assert isinstance(source, params.FaceForensics)
+    assert source.face_enlarge == 2.5
+    assert not entry(catalog, "faceforensics")["train"]["generator"]["foreground"]
