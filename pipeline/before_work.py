@@ -139,10 +139,11 @@ class _Entry:
         strides = self._optical_flow().strides
         if p.stride not in strides:
             raise InputError(f"{self.where}.evaluate.stride is {p.stride}: optical_flow.strides has {', '.join(map(str, strides))}")
-        longest, window_frames = _test_frames(self.source), p.video_network.window_frames
-        if longest is not None and window_frames > longest:
+        longest, window_frames = _longest_test_clip(self.source), p.video_network.window_frames
+        if longest is not None and window_frames > getattr(self.source, longest):
             raise InputError(
-                f"{self.where}.evaluate.video_network.window_frames is {window_frames}: test clips have source.test_frames = {longest}"
+                f"{self.where}.evaluate.video_network.window_frames is {window_frames}: test clips have "
+                f"source.{longest} = {getattr(self.source, longest)}"
             )
 
     def _check_training(self, p: params.Train) -> None:
@@ -183,12 +184,12 @@ def _weights(name: str, values: dict[str, Any]) -> Iterator[tuple[str, str]]:
             yield f"{name}.{key}", value
 
 
-def _test_frames(source: params.Source) -> int | None:
-    """Of every test clip, where params.yaml tells it; None where whole sequences are for testing."""
+def _longest_test_clip(source: params.Source) -> str | None:
+    """Which parameter of the source tells its length; None where whole sequences are for testing."""
     match source:
         case params.SampleStreet():
-            return source.test_frames
+            return max(("test_frames", "long_frames", "approach_frames"), key=lambda name: int(getattr(source, name)))
         case params.Frames(test_sequences=[], splits=None) | params.Videos(test_videos=[], splits=None):
-            return source.test_frames or None
+            return "test_frames" if source.test_frames else None
         case _:
             return None

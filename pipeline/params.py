@@ -47,6 +47,10 @@ class SampleStreet(Section):
     train_frames: Count
     test_clips: Count
     test_frames: Count
+    long_frames: CountOrZero
+    """One more test clip, a long one; 0 = none."""
+    approach_frames: CountOrZero
+    """One more test clip, in which the camera comes close to a standing car and stops; 0 = none."""
     strides: list[Count]
     """Strides of the true optical flow that is kept beside the frames."""
     frames_per_second: Count

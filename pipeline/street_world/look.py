@@ -5,14 +5,15 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float, UInt8
 
-from pipeline.street_world.textures import cars, facades, furniture, ground, nature, people
-from pipeline.street_world.textures.canvas import Canvas, noise
+from pipeline.street_world.shadows import Sun
+from pipeline.street_world.textures import cars, facades, furniture, ground, nature, people, shadows
+from pipeline.street_world.textures.canvas import mix
 from pipeline.street_world.things import Light, tinted
 from pipeline.street_world.values import Colour, Vector
 
 NUM_FRONTS = 6
-NUM_PAINTS = 4
-NUM_OUTFITS = 4
+NUM_CARS = 5
+NUM_OUTFITS = 5
 NUM_CROWNS = 3
 NUM_SIGNS = 3
 _PAINTS: list[Colour] = [
@@ -29,6 +30,26 @@ _CLOTHES: list[Colour] = [(178, 52, 48), (52, 88, 148), (220, 212, 196), (60, 11
 _TROUSERS: list[Colour] = [(48, 56, 82), (58, 54, 52), (120, 104, 84), (36, 38, 44)]
 _SKIN: list[Colour] = [(226, 184, 156), (190, 140, 108), (140, 96, 70), (232, 198, 172)]
 _HAIR: list[Colour] = [(58, 42, 32), (30, 26, 26), (150, 112, 64), (112, 106, 102)]
+
+
+@dataclass(frozen=True)
+class Weather:
+    zenith: Colour
+    horizon: Colour
+    cloudiness: tuple[float, float]
+    sunny: Vector
+    """The light on what the sun meets."""
+    shady: Vector
+    shadows: float
+    """Share of the light that a shadow takes from the ground; 0 = no sun."""
+
+
+_WEATHERS = (
+    Weather((62, 118, 206), (206, 222, 236), (0.1, 0.65), (1.16, 1.1, 0.98), (0.7, 0.75, 0.86), 0.54),
+    Weather((78, 116, 190), (250, 216, 178), (0.1, 0.6), (1.22, 1.04, 0.82), (0.68, 0.69, 0.8), 0.52),
+    Weather((160, 172, 188), (214, 218, 222), (0.85, 1.0), (0.98, 0.98, 0.99), (0.9, 0.92, 0.95), 0.0),
+)
+_SHARES = (0.6, 0.25, 0.15)
 
 
 @dataclass(frozen=True)
@@ -57,29 +78,30 @@ def layout(rng: np.random.Generator) -> Layout:
     return Layout(lane, road, road + float(rng.uniform(2.8, 4.0)))
 
 
-def sky(rng: np.random.Generator) -> Sky:
-    evening = rng.uniform(0, 0.6)
-    zenith = np.array([70.0, 124.0, 200.0]) + evening * np.array([20.0, 4.0, -14.0])
-    horizon = np.array([204.0, 220.0, 234.0]) + evening * np.array([30.0, -4.0, -34.0])
-    return Sky(zenith, horizon, float(rng.uniform(0.1, 0.75)))
+def weather(rng: np.random.Generator) -> Weather:
+    return _WEATHERS[rng.choice(len(_WEATHERS), p=_SHARES)]
 
 
-def light(rng: np.random.Generator) -> Light:
-    """The sun stands left or right of the street; what it does not reach is bluish."""
-    sunny: Vector = (1.12, 1.07, 0.98)
-    shady: Vector = (0.72, 0.76, 0.84)
-    strength = float(rng.uniform(0.92, 1.04))
-    lit, dark = tinted(sunny, (strength,) * 3), tinted(shady, (strength,) * 3)
-    from_left = bool(rng.random() < 0.5)
+def sky(rng: np.random.Generator, day: Weather) -> Sky:
+    zenith = np.array(day.zenith) + rng.uniform(-10, 10, 3)
+    return Sky(zenith, np.array(day.horizon) + rng.uniform(-6, 6), float(rng.uniform(*day.cloudiness)))
+
+
+def light(rng: np.random.Generator, day: Weather) -> Light:
+    """The sun stands left or right of the street, mostly behind the camera; what it does not reach is bluish."""
+    strength = (float(rng.uniform(0.94, 1.04)),) * 3
+    lit, dark = tinted(day.sunny, strength), tinted(day.shady, strength)
+    sun = Sun(x=float(rng.choice([-1, 1]) * rng.uniform(0.32, 0.6)), z=float(rng.uniform(-0.15, 0.45)))
     return Light(
-        to_right=dark if from_left else lit,
-        to_left=lit if from_left else dark,
-        to_camera=tinted((0.94, 0.93, 0.92), (strength,) * 3),
-        up=tinted((1.04, 1.02, 0.98), (strength,) * 3),
+        to_right=dark if sun.x > 0 else lit,
+        to_left=lit if sun.x > 0 else dark,
+        to_camera=mix(dark, lit, 0.45 + sun.z),
+        up=tinted(lit, (1.04,) * 3),
+        sun=sun if day.shadows else None,
     )
 
 
-def textures(rng: np.random.Generator, street: Layout, above: Sky) -> dict[str, UInt8[np.ndarray, "h w 4"]]:
+def textures(rng: np.random.Generator, street: Layout, above: Sky, shade: float) -> dict[str, UInt8[np.ndarray, "h w 4"]]:
     grain = ground.asphalt(rng)
     pavement = ground.pavement(rng, street.pavement)
     painted = {
@@ -96,49 +118,52 @@ def textures(rng: np.random.Generator, street: Layout, above: Sky) -> dict[str, 
         "sky": nature.sky(rng, above.zenith, above.horizon, above.cloudiness),
         "skyline": nature.skyline(rng, above.horizon),
         "trunk": nature.trunk(rng),
-        "shadow": Canvas(1, 1, (16, 16), (0, 0, 0)).pixels,
+        "shadow.contact": shadows.contact(),
+        "shadow.edge": shadows.edge(shade),
+        "shadow.box": shadows.box(shade),
     }
-    painted |= {f"crown.{kind}": nature.crown(rng) for kind in range(NUM_CROWNS)}
+    for kind in range(NUM_CROWNS):
+        painted[f"crown.{kind}"] = nature.crown(rng)
+        painted[f"shadow.crown.{kind}"] = shadows.leaves(painted[f"crown.{kind}"], shade)
     return painted | _houses(rng) | _cars(rng) | _people(rng) | _furniture()
 
 
 def _houses(rng: np.random.Generator) -> dict[str, UInt8[np.ndarray, "h w 4"]]:
-    fronts = {f"front.{number}": facades.front(rng) for number in range(NUM_FRONTS)}
-    gable = Canvas(11, 2.2, (128, 32))
-    gable.polygon([(0, 0), (11, 0), (11, 2.2), (1.3, 2.2)], (150, 132, 118))
-    roof = Canvas(12, 2.5, (256, 64), (124, 84, 72))
-    for row in range(8):
-        roof.rectangle(0, row * 0.31, 12, row * 0.31 + 0.07, (96, 64, 56))
-    roof.shade(1 + 0.08 * noise(rng, 64, 256, 0.5))
-    return fronts | {
-        "blind": facades.blind(rng),
+    painted: dict[str, UInt8[np.ndarray, "h w 4"]] = {}
+    uneven = facades.plaster(rng)
+    for number in range(NUM_FRONTS):
+        style = facades.style(rng)
+        painted |= {f"front.{number}": facades.front(rng, style, uneven), f"blind.{number}": facades.blind(rng, style, uneven)}
+    gable = facades.gable()
+    return painted | {
         "cornice": facades.cornice(rng),
-        "roof": roof.pixels,
-        "gable.right": gable.filled(),
-        "gable.left": gable.filled()[:, ::-1],
+        "roof": facades.roof(rng),
+        "gable.right": gable,
+        "gable.left": gable[:, ::-1],
+        "chimney": facades.chimney(rng),
     }
 
 
 def _cars(rng: np.random.Generator) -> dict[str, UInt8[np.ndarray, "h w 4"]]:
     painted: dict[str, UInt8[np.ndarray, "h w 4"]] = {}
-    for number, choice in enumerate(rng.choice(len(_PAINTS), NUM_PAINTS, replace=False)):
-        paint, name = _PAINTS[choice], f"car.{number}"
-        body, cabin = cars.side(paint), cars.cabin(paint)
+    for number, choice in enumerate(rng.choice(len(_PAINTS), NUM_CARS, replace=False)):
+        paint, shape, name = _PAINTS[choice], cars.SHAPES[number % len(cars.SHAPES)], f"car.{number}"
+        body, cabin = cars.side(paint, shape), cars.cabin(paint, shape)
         painted |= {f"{name}.body.side": body, f"{name}.body.flipped": body[:, ::-1]}
         painted |= {f"{name}.cabin.side": cabin, f"{name}.cabin.flipped": cabin[:, ::-1]}
-        painted |= {f"{name}.rear": cars.rear(paint), f"{name}.front": cars.front(paint)}
-        painted |= {f"{name}.screen": cars.screen(paint), f"{name}.top": cars.top(paint)}
+        painted |= {f"{name}.rear": cars.rear(paint, shape), f"{name}.front": cars.front(paint, shape)}
+        painted |= {f"{name}.screen": cars.screen(paint, shape), f"{name}.top": cars.top(paint)}
     return painted
 
 
 def _people(rng: np.random.Generator) -> dict[str, UInt8[np.ndarray, "h w 4"]]:
     painted: dict[str, UInt8[np.ndarray, "h w 4"]] = {}
-    for number in range(NUM_OUTFITS):
-        shirt, skin = _CLOTHES[rng.integers(len(_CLOTHES))], _SKIN[rng.integers(len(_SKIN))]
+    for number, choice in enumerate(rng.choice(len(_CLOTHES), NUM_OUTFITS, replace=False)):
+        shirt, skin = _CLOTHES[choice], _SKIN[rng.integers(len(_SKIN))]
         hair, trousers = _HAIR[rng.integers(len(_HAIR))], _TROUSERS[rng.integers(len(_TROUSERS))]
         name = f"person.{number}"
-        painted |= {f"{name}.trunk": people.trunk(shirt, skin, hair), f"{name}.leg": people.leg(trousers)}
-        painted[f"{name}.arm"] = people.arm(shirt, skin)
+        painted |= {f"{name}.front": people.front(shirt, skin, hair), f"{name}.back": people.back(shirt, skin, hair)}
+        painted |= {f"{name}.leg": people.leg(trousers), f"{name}.arm": people.arm(shirt, skin)}
     return painted
 
 
@@ -149,6 +174,5 @@ def _furniture() -> dict[str, UInt8[np.ndarray, "h w 4"]]:
         "lamp.left": lamp[:, ::-1],
         "pole": furniture.pole(),
         **{f"sign.{kind}": furniture.sign(kind) for kind in range(NUM_SIGNS)},
-        "light.green": furniture.traffic_light(green=True),
-        "light.red": furniture.traffic_light(green=False),
+        "light": furniture.traffic_light(),
     }

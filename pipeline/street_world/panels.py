@@ -35,6 +35,8 @@ class Panel:
     swing: Number = 0.0
     """How far it swings about `pivot_height` along the thing's heading, in radians."""
     pivot_height: Number = 0.0
+    is_shadow: bool = False
+    """Not seen itself: darkens the ground where it shows."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +44,6 @@ class Thing:
     """Panels that move together: position = start + velocity * t + sway * sin(rate * t + phase)."""
 
     panels: Sequence[Panel]
-    shadows: Sequence[Panel] = ()
     start: Vector = (0.0, 0.0, 0.0)
     velocity: Vector = (0.0, 0.0, 0.0)
     sway: Vector = (0.0, 0.0, 0.0)
@@ -92,9 +93,9 @@ class Panels:
         return Panels(**{name: values[rows] for name, values in vars(self).items()})
 
 
-def stack(groups: Sequence[Sequence[Panel]], things: Sequence[Thing], atlas: Atlas) -> Panels:
-    """Arrays of the panels in `groups`, one group for each thing."""
-    flat = [(number, panel) for number, group in enumerate(groups) for panel in group]
+def stack(things: Sequence[Thing], atlas: Atlas, *, shadows: bool) -> Panels:
+    """Arrays of the panels that are shadows, or of the others."""
+    flat = [(number, panel) for number, thing in enumerate(things) for panel in thing.panels if panel.is_shadow == shadows]
     panels = [panel for _, panel in flat]
     owners = np.array([number for number, _ in flat], dtype=np.int64)
     textures = np.array([atlas.index[panel.texture] for panel in panels], dtype=np.int64)

@@ -16,6 +16,7 @@ _NEAREST_METRES = 0.2
 _SEAM_TEXELS = 0.02  # panels that meet overlap by this much, so that no sample falls between them
 _OPAQUE = 100
 _FEWEST_SAMPLES = 6  # smaller panels are not drawn
+_SMALL_SAMPLES = 512
 _FARTHEST = 1e-5  # inverse metres
 
 
@@ -38,7 +39,7 @@ class View:
 
 @dataclass(frozen=True)
 class Holes:
-    """Where in the atlas to look up whether a panel has a hole: its texture, at one level of the ripmap."""
+    """Where in the atlas to look up whether a panel has a hole, or how dark a shadow is: its texture, at one level of the ripmap."""
 
     to_atlas: Float[np.ndarray, "n 2 3"]
     """(u, v, 1) in pixels -> (column / z, row / z)."""
@@ -58,13 +59,11 @@ def look(camera: Camera, panels: Panels, frames: Float[np.ndarray, "n 3 3"], atl
     relative = frames.copy()
     relative[:, :, 2] -= camera.position
     to_image = camera.matrix @ relative
-    facing = np.linalg.det(to_image) > 1e-12
-    to_texture = np.zeros_like(to_image)
-    to_texture[facing] = np.linalg.inv(to_image[facing])
+    to_texture = _inverse(to_image)
     corners = _corners(to_image, panels.windows)
     extents = _extents(corners)
     bounds = _bounds(extents, width, height)
-    bounds[~(facing & (np.prod(bounds[:, 2:] - bounds[:, :2], axis=1) > _FEWEST_SAMPLES))] = 0
+    bounds[np.prod(bounds[:, 2:] - bounds[:, :2], axis=1) <= _FEWEST_SAMPLES] = 0
     return View(
         to_image=to_image,
         to_texture=to_texture,
@@ -76,39 +75,103 @@ def look(camera: Camera, panels: Panels, frames: Float[np.ndarray, "n 3 3"], atl
 
 
 def rasterise(view: View, panels: Panels, atlas: Atlas, width: int, height: int) -> Raster:
-    """The nearest panel of every sample. Near panels come first, so that hidden ones cost one look."""
-    columns, rows = sample_positions(width), sample_positions(height)[:, None]
-    nearest = np.zeros((len(rows), len(columns)), np.float32)
-    index = np.zeros(nearest.shape, np.int64)
-    has_holes = atlas.has_holes[panels.textures].tolist()
+    """The nearest panel of every sample."""
+    nearest = np.zeros((2 * height + 1, 2 * width + 1), np.float32)
+    raster = Raster(np.zeros(nearest.shape, np.int64), nearest)
+    has_holes = atlas.has_holes[panels.textures]
+    samples = np.prod(view.bounds[:, 2:] - view.bounds[:, :2], axis=1)
+    _draw_large(raster, view, np.flatnonzero(samples > _SMALL_SAMPLES), has_holes, atlas)
+    _draw_small(raster, view, np.flatnonzero((samples > 0) & (samples <= _SMALL_SAMPLES)), has_holes, atlas)
+    return raster
+
+
+def _draw_large(raster: Raster, view: View, numbers: Int[np.ndarray, " m"], has_holes: Bool[np.ndarray, " n"], atlas: Atlas) -> None:
+    """One by one. Near panels come first, so that hidden ones cost one look."""
+    rows, columns = (sample_positions(size) for size in raster.panels.shape)
     # Plain numbers: picking them from arrays one by one would take half of the time.
-    bounds, spans, closest = view.bounds.tolist(), view.spans.tolist(), view.closest.tolist()
-    inverse_rows = view.to_texture[:, 2].tolist()
-    drawn = np.flatnonzero(view.bounds.any(axis=1))
-    for number in drawn[np.argsort(-view.closest[drawn], kind="stable")].tolist():
+    bounds, closest = view.bounds.tolist(), view.closest.tolist()
+    a, b, c = np.concatenate([view.to_texture[:, 2:], view.spans], axis=1).astype(np.float32).transpose(2, 0, 1)[..., None, None]
+    for number in numbers[np.argsort(-view.closest[numbers], kind="stable")].tolist():
         left, top, right, bottom = bounds[number]
-        tile = nearest[top:bottom, left:right]
+        tile = raster.inverse_depth[top:bottom, left:right]
         if tile.min() > closest[number]:
             continue
-        u, v = columns[left:right], rows[top:bottom]
-        inverse = affine(inverse_rows[number], u, v)
+        u, v = columns[left:right], rows[top:bottom, None]
+        inverse, across, along = a[number] * u + (b[number] * v + c[number])
         seen = inverse > tile
-        for span in spans[number]:
-            seen &= np.abs(affine(span, u, v)) <= inverse
+        seen &= np.abs(across) <= inverse
+        seen &= np.abs(along) <= inverse
         if has_holes[number]:
             seen &= _solid_tile(view.holes, number, inverse, u, v, atlas)
         np.copyto(tile, inverse, where=seen)
-        np.copyto(index[top:bottom, left:right], number, where=seen)
-    return Raster(index, nearest)
+        np.copyto(raster.panels[top:bottom, left:right], number, where=seen)
 
 
-def sample_positions(size: int) -> Float32[np.ndarray, " samples"]:
-    return np.arange(-1, 2 * size, dtype=np.float32) / 2
+def _draw_small(raster: Raster, view: View, numbers: Int[np.ndarray, " m"], has_holes: Bool[np.ndarray, " n"], atlas: Atlas) -> None:
+    """All at once: in a street most panels are small, and one by one each would cost as much as a large one."""
+    rows, columns = (sample_positions(size) for size in raster.panels.shape)
+    left, top, right, bottom = view.bounds[numbers].T
+    counts = (right - left) * (bottom - top)
+    owner = np.repeat(np.arange(len(numbers)), counts)
+    down, across = np.divmod(np.arange(len(owner)) - np.repeat(np.cumsum(counts) - counts, counts), (right - left)[owner])
+    row, column = top[owner] + down, left[owner] + across
+    candidates = _Samples(numbers[owner], row * len(columns) + column, columns[column], rows[row])
+    (inverse,) = candidates.apply(view.to_texture[:, 2:])
+    kept = inverse > raster.inverse_depth.ravel()[candidates.place]
+    candidates, inverse = candidates.take(kept), inverse[kept]
+    kept = np.ones(len(inverse), bool)
+    for span in candidates.apply(view.spans):
+        kept &= np.abs(span) <= inverse
+    candidates, inverse = candidates.take(kept), inverse[kept]
+    kept = ~has_holes[candidates.panel]
+    doubtful = np.flatnonzero(~kept)
+    kept[doubtful] = candidates.take(doubtful).are_solid(view.holes, inverse[doubtful], atlas)
+    last = np.flatnonzero(kept)[np.argsort(inverse[kept], kind="stable")]  # the nearest is written last
+    raster.inverse_depth.ravel()[candidates.place[last]] = inverse[last]
+    raster.panels.ravel()[candidates.place[last]] = candidates.panel[last]
+
+
+@dataclass(frozen=True)
+class _Samples:
+    """Samples of panels, in any order."""
+
+    panel: Int[np.ndarray, " samples"]
+    place: Int[np.ndarray, " samples"]
+    """In the raster, row by row."""
+    u: Float32[np.ndarray, " samples"]
+    v: Float32[np.ndarray, " samples"]
+
+    def take(self, which: Int[np.ndarray, " some"] | Bool[np.ndarray, " samples"]) -> "_Samples":
+        return _Samples(*(values[which] for values in vars(self).values()))
+
+    def apply(self, matrices: Float[np.ndarray, "n rows 3"]) -> list[Float32[np.ndarray, " samples"]]:
+        return at_points(matrices, self.panel, self.u, self.v)
+
+    def are_solid(self, holes: Holes, inverse_depth: Float32[np.ndarray, " samples"], atlas: Atlas) -> Bool[np.ndarray, " samples"]:
+        depth = 1 / np.maximum(inverse_depth, _FARTHEST)
+        column, row = (values * depth for values in self.apply(holes.to_atlas))
+        return _alpha_is_solid(column, row, holes.first[self.panel].T, holes.last[self.panel].T, atlas)
+
+
+def sample_positions(num_samples: int) -> Float32[np.ndarray, " samples"]:
+    """In pixels, along one axis."""
+    return np.arange(-1, num_samples - 1, dtype=np.float32) / 2
 
 
 def affine(row: list[float], u: Float32[np.ndarray, " columns"], v: Float32[np.ndarray, "rows 1"]) -> Float32[np.ndarray, "rows columns"]:
     values: Float32[np.ndarray, "rows columns"] = row[0] * u + (row[1] * v + row[2])
     return values
+
+
+def at_points(
+    matrices: Float[np.ndarray, "n rows 3"],
+    owner: Int[np.ndarray, " points"],
+    u: Float[np.ndarray, " points"],
+    v: Float[np.ndarray, " points"],
+) -> list[Float[np.ndarray, " points"]]:
+    """Rows of each point's matrix times (u, v, 1), in the precision of u and v."""
+    entries = np.take(matrices.reshape(len(matrices), -1).T.astype(u.dtype, order="C"), owner, axis=1)
+    return [a * u + (b * v + c) for a, b, c in entries.reshape(*matrices.shape[1:], len(owner))]
 
 
 def is_solid(
@@ -119,11 +182,9 @@ def is_solid(
     atlas: Atlas,
 ) -> Bool[np.ndarray, " points"]:
     """Whether panels have matter, not a hole, where their planes show at the pixels (u, v)."""
-    at = np.stack([u, v, np.ones_like(u)], axis=1)
-    inverse_depth = np.einsum("nj,nj->n", view.to_texture[panel, 2], at)
-    holes = view.holes
-    column, row = np.einsum("nij,nj->in", holes.to_atlas[panel], at) / inverse_depth
-    return _alpha_is_solid(column, row, holes.first[panel].T, holes.last[panel].T, atlas)
+    (inverse_depth,) = at_points(view.to_texture[:, 2:], panel, u, v)
+    column, row = (values / inverse_depth for values in at_points(view.holes.to_atlas, panel, u, v))
+    return _alpha_is_solid(column, row, view.holes.first[panel].T, view.holes.last[panel].T, atlas)
 
 
 def _solid_tile(
@@ -151,6 +212,13 @@ def _alpha_is_solid(
     y = np.minimum(np.maximum(row.astype(np.int64), first[1]), last[1])
     solid: Bool[np.ndarray, "*points"] = atlas.alpha[y, x] >= _OPAQUE
     return solid
+
+
+def _inverse(matrices: Float[np.ndarray, "n 3 3"]) -> Float[np.ndarray, "n 3 3"]:
+    """By cofactors: for many small matrices faster than LAPACK, and the same on every machine."""
+    first, second, third = matrices.transpose(2, 0, 1)  # columns
+    rows = np.stack([np.cross(second, third), np.cross(third, first), np.cross(first, second)], axis=1)
+    return rows / np.einsum("ni,ni->n", first, rows[:, 0])[:, None, None]
 
 
 def _holes(to_texture: Float[np.ndarray, "n 3 3"], panels: Panels, levels: Int[np.ndarray, "n 2"], atlas: Atlas) -> Holes:

@@ -69,9 +69,9 @@ def _frames(world: World, num_frames: int, width: int, height: int, strides: tup
 
 def _see(world: World, time: int, width: int, height: int) -> truth.Seen:
     camera = world.camera(time, width, height)
-    numbers = in_view(world, world.panels, time, camera)
+    numbers, frames = in_view(world, world.panels, time, camera)
     panels = world.panels.take(numbers)
-    view = raster.look(camera, panels, frames_at(world, panels, time, camera), world.atlas, width, height)
+    view = raster.look(camera, panels, frames, world.atlas, width, height)
     return truth.Seen(numbers, panels, view, raster.rasterise(view, panels, world.atlas, width, height))
 
 
@@ -89,8 +89,7 @@ def _unknown(width: int, height: int) -> truth.Motion:
 
 def _colours(world: World, now: truth.Seen, time: int, width: int, height: int) -> UInt8[np.ndarray, "h w 3"]:
     camera = world.camera(time, width, height)
-    shadows = world.shadows.take(in_view(world, world.shadows, time, camera))
-    frames = frames_at(world, shadows, time, camera)
-    view = raster.look(camera, shadows, frames, world.atlas, width, height)
-    light = shading.cast_shadows(view, shadows, width, height)
-    return shading.shade(world, now.panels, now.view, now.raster, light)
+    numbers, frames = in_view(world, world.shadows, time, camera)
+    view = raster.look(camera, world.shadows.take(numbers), frames, world.atlas, width, height)
+    taken = shading.cast_shadows(view, world.atlas, width, height)
+    return shading.shade(world, now.panels, now.view, now.raster, taken)

@@ -13,42 +13,56 @@ from pipeline.street_world.raster import Raster, View, affine, sample_positions
 from pipeline.street_world.world import World
 
 _HAZE_METRES = 170.0
-_SHADOW = 0.72
+_DEEPEST = np.array([0.06, 0.08, 0.14], np.float32)  # what is left of the light where a shadow takes all: the sky is blue
 _GROUND_LABELS = (labels.ROAD, labels.SIDEWALK, labels.TERRAIN)
+_FEWEST_SAMPLES = 24  # of a shadow that counts
 _TENT = np.array([0.25, 0.5, 0.25], np.float32)
 
 
-def shade(
-    world: World, panels: Panels, view: View, raster: Raster, light: Float32[np.ndarray, "rows columns"]
-) -> UInt8[np.ndarray, "h w 3"]:
-    """`light` is the share of light that shadows leave on the ground."""
-    colour = _textured(panels, view, raster, world.atlas)
-    on_ground = np.take(np.isin(panels.labels, _GROUND_LABELS), raster.panels)
-    colour *= np.take(panels.tints.astype(np.float32), raster.panels, axis=0)
-    colour *= np.where(on_ground, light, np.float32(1))[..., None]
+def shade(world: World, panels: Panels, view: View, raster: Raster, taken: UInt8[np.ndarray, "rows columns"]) -> UInt8[np.ndarray, "h w 3"]:
+    """`taken` is the share of light that shadows take from the ground, of 255. One colour after the other, which is faster."""
+    owner = raster.panels
+    on_ground = np.take(np.isin(panels.labels, _GROUND_LABELS).astype(np.float32) / 255, owner)
+    in_shadow = taken * on_ground
     thinness = np.where(panels.infinite, 0, -1 / _HAZE_METRES).astype(np.float32)
-    haze = 1 - np.exp(np.take(thinness, raster.panels) / raster.inverse_depth)
-    colour += (world.haze.astype(np.float32) - colour) * haze[..., None]
-    return _pixels(colour)
+    haze = 1 - np.exp(np.take(thinness, owner) / raster.inverse_depth)
+    tints, haze_colour = panels.tints.T.astype(np.float32), world.haze.astype(np.float32)
+    colours = []
+    for channel, texture in enumerate(cv2.split(_textured(panels, view, raster, world.atlas))):
+        colour = np.take(tints[channel], owner) * texture
+        colour *= 1 - (1 - _DEEPEST[channel]) * in_shadow
+        colour += (haze_colour[channel] - colour) * haze
+        colours.append(_pixels(colour))
+    return np.stack(colours, axis=-1)
 
 
-def cast_shadows(view: View, shadows: Panels, width: int, height: int) -> Float32[np.ndarray, "rows columns"]:
-    """Soft dark ellipses under things; the brightness they leave at each sample of the ground."""
-    columns, rows = sample_positions(width), sample_positions(height)[:, None]
-    light = np.ones((len(rows), len(columns)), np.float32)
-    for number in np.flatnonzero(view.bounds.any(axis=1)).tolist():
+def cast_shadows(view: View, atlas: Atlas, width: int, height: int) -> UInt8[np.ndarray, "rows columns"]:
+    """The share of light that shadows take from each sample of the ground, of 255: the darkest one counts."""
+    columns, rows = sample_positions(2 * width + 1), sample_positions(2 * height + 1)[:, None]
+    taken = np.zeros((len(rows), len(columns)), np.uint8)
+    # Plain numbers, so that what is computed with them stays float32.
+    to_atlas, first, last = view.holes.to_atlas.tolist(), view.holes.first.tolist(), view.holes.last.tolist()
+    samples = np.prod(view.bounds[:, 2:] - view.bounds[:, :2], axis=1)
+    for number in np.flatnonzero(samples > _FEWEST_SAMPLES).tolist():
         left, top, right, bottom = view.bounds[number].tolist()
         u, v = columns[left:right], rows[top:bottom]
-        depth = 1 / np.maximum(affine(view.to_texture[number, 2].tolist(), u, v), 1e-4)
-        across, along = (affine(span, u, v) * depth for span in view.spans[number].tolist())
-        soft = np.maximum(1 - across**2, 0) * np.maximum(1 - along**2, 0)
-        light[top:bottom, left:right] *= 1 - _SHADOW * np.minimum(2.2 * soft, 1)
-    return light
+        inverse = affine(view.to_texture[number, 2].tolist(), u, v)
+        depth = 1 / np.maximum(inverse, 1e-4)
+        column, row = (
+            np.minimum(np.maximum(affine(to_atlas[number][axis], u, v) * depth - 0.5, first[number][axis]), last[number][axis])
+            for axis in (0, 1)
+        )
+        alpha = cv2.remap(atlas.alpha, column, row, cv2.INTER_LINEAR)
+        for span in view.spans[number].tolist():
+            alpha *= np.abs(affine(span, u, v)) <= inverse
+        tile = taken[top:bottom, left:right]
+        np.maximum(tile, alpha, out=tile)
+    return taken
 
 
-def _textured(panels: Panels, view: View, raster: Raster, atlas: Atlas) -> Float32[np.ndarray, "rows columns 3"]:
+def _textured(panels: Panels, view: View, raster: Raster, atlas: Atlas) -> UInt8[np.ndarray, "rows columns 3"]:
     height, width = raster.panels.shape
-    u, v = sample_positions((width - 1) // 2), sample_positions((height - 1) // 2)[:, None]
+    u, v = sample_positions(width), sample_positions(height)[:, None]
     rows = view.to_texture.astype(np.float32).reshape(-1, 9).T
     su, sv, s1, tu, tv, t1, zu, zv = (np.take(row, raster.panels) for row in rows[:8])
     depth = 1 / raster.inverse_depth
@@ -61,7 +75,7 @@ def _textured(panels: Panels, view: View, raster: Raster, atlas: Atlas) -> Float
     lines = _Axis(atlas.heights[panels.textures], atlas.top[panels.textures])
     column = _in_ripmap(s, footprint_s, columns, raster.panels)
     row = _in_ripmap(t, footprint_t, lines, raster.panels)
-    return cv2.remap(atlas.rgb, column, row, cv2.INTER_LINEAR).astype(np.float32)
+    return cv2.remap(atlas.rgb, column, row, cv2.INTER_LINEAR)
 
 
 @dataclass(frozen=True)
@@ -88,7 +102,7 @@ def _in_ripmap(
     return place
 
 
-def _pixels(colour: Float32[np.ndarray, "rows columns 3"]) -> UInt8[np.ndarray, "h w 3"]:
+def _pixels(colour: Float32[np.ndarray, "rows columns"]) -> UInt8[np.ndarray, "h w"]:
     """Each pixel is the mean of its centre and the eight samples around it, as a tent."""
     smooth = cv2.sepFilter2D(colour, cv2.CV_32F, _TENT, _TENT)[1::2, 1::2]
     return np.clip(np.rint(smooth), 0, 255).astype(np.uint8)

@@ -18,8 +18,10 @@ from pipeline.street_world.things import Light
 from pipeline.street_world.world import VIEW_METRES, World, build
 
 _KERB_METRES = 0.13
+_GARDEN_METRES = 9.0
 _FIRST_BLOCK = -2
 _STANDING_METRES = 15.0  # how far ahead the car stands that is approached
+_PARKING = (0.5, 6.5, 12.5, 18.3)  # metres from the block's beginning; the middle two lie on a crossing, where there is one
 # The kinds of random numbers of one seed.
 _LOOK, _BLOCK, _TRAFFIC = range(3)
 # An instance id is 1 + 4 * number + kind.
@@ -28,15 +30,14 @@ _PARKED, _WALKING, _ONCOMING, _AHEAD = range(4)
 
 def world(seed: int, num_frames: int, *, approach: bool) -> World:
     rng = np.random.default_rng([seed, _LOOK])
-    street, sky, light = look.layout(rng), look.sky(rng), look.light(rng)
-    textures = look.textures(rng, street, sky)
-    drive = _drive(np.random.default_rng([seed, _TRAFFIC]), street, approach=approach)
+    street, day = look.layout(rng), look.weather(rng)
+    sky, light = look.sky(rng, day), look.light(rng, day)
+    textures = look.textures(rng, street, sky, day.shadows)
+    rng = np.random.default_rng([seed, _TRAFFIC])
+    drive = _drive(rng, street, approach=approach)
+    traffic = [_standing(rng, drive, light)] if approach else list(_traffic(rng, drive, light, num_frames))
     end = drive.distance(num_frames - 1) + VIEW_METRES
     blocks = range(_FIRST_BLOCK, int(end / BLOCK_METRES) + 1)
-    if approach:
-        traffic = [_car(_AHEAD, 0, drive.lane - 0.1, _STANDING_METRES, seed % look.NUM_PAINTS, light)]
-    else:
-        traffic = list(_traffic(np.random.default_rng([seed, _TRAFFIC]), drive, light, num_frames))
     built = [thing for number in blocks for thing in _block(seed, number, street, light)]
     return build([_far_away(), *built, *traffic], drive=drive, atlas=atlas.pack(textures), haze=sky.horizon)
 
@@ -44,10 +45,10 @@ def world(seed: int, num_frames: int, *, approach: bool) -> World:
 def _drive(rng: np.random.Generator, street: Layout, *, approach: bool) -> Drive:
     """When approaching, stop 3.6 m behind the car; half of the way takes 7 frames."""
     sway = np.stack([rng.uniform(0.05, 0.12, 4), rng.uniform(0, 2 * np.pi, 4)], axis=1)
-    lane = street.lane / 2
+    lane, speed = street.lane / 2, float(rng.uniform(0.28, 0.5))
     if approach:
         return Drive(lane=lane, speed=(_STANDING_METRES - 3.6) / 10, sway=sway, braking=10.0)
-    return Drive(lane=lane, speed=float(rng.uniform(0.28, 0.5)), sway=sway)
+    return Drive(lane=lane, speed=speed, sway=sway)
 
 
 def _far_away() -> Thing:
@@ -63,27 +64,30 @@ def _far_away() -> Thing:
     )
 
 
+def _standing(rng: np.random.Generator, drive: Drive, light: Light) -> Thing:
+    """The car that is approached."""
+    return _car(_AHEAD, 0, drive.lane - 0.1, _STANDING_METRES, int(rng.integers(look.NUM_CARS)), light)
+
+
 def _traffic(rng: np.random.Generator, drive: Drive, light: Light, num_frames: int) -> Iterator[Thing]:
     """A car ahead that keeps its distance roughly, and cars that come towards the camera."""
-    rng.random(16)  # the numbers that the drive has used
     if rng.random() < 0.6:
-        paint, ahead = int(rng.integers(look.NUM_PAINTS)), float(rng.uniform(11, 24))
+        model, ahead = int(rng.integers(look.NUM_CARS)), float(rng.uniform(11, 24))
         motion = {"velocity": (0.0, 0.0, drive.speed), "sway": (0.0, 0.0, 2.0), "rate": 0.05}
-        yield _car(_AHEAD, 0, drive.lane, ahead, paint, light, phase=float(rng.uniform(0, 6)), **motion)
+        yield _car(_AHEAD, 0, drive.lane, ahead, model, light, phase=float(rng.uniform(0, 6)), **motion)
     speed, place = float(rng.uniform(0.25, 0.5)), float(rng.uniform(10, 40))
     number = 0
     while place < VIEW_METRES + (speed + drive.speed) * num_frames:
-        paint = int(rng.integers(look.NUM_PAINTS))
-        yield _car(_ONCOMING, number, -drive.lane, place, paint, light, velocity=(0.0, 0.0, -speed))
+        model = int(rng.integers(look.NUM_CARS))
+        yield _car(_ONCOMING, number, -drive.lane, place, model, light, velocity=(0.0, 0.0, -speed))
         place += float(rng.uniform(14, 70))
         number += 1
 
 
-def _car(kind: int, number: int, x: float, z: float, paint: int, light: Light, **motion: Any) -> Thing:
+def _car(kind: int, number: int, x: float, z: float, model: int, light: Light, **motion: Any) -> Thing:
     """Cars on the left of the street show their fronts."""
     return Thing(
-        panels=things.car(paint, light, oncoming=x < 0),
-        shadows=things.car_shadows(),
+        panels=things.car(model, light, oncoming=x < 0),
         start=(x, 0.0, z),
         instance=1 + 4 * number + kind,
         **motion,
@@ -93,13 +97,12 @@ def _car(kind: int, number: int, x: float, z: float, paint: int, light: Light, *
 def _block(seed: int, number: int, street: Layout, light: Light) -> Iterator[Thing]:
     rng = np.random.default_rng([seed, _BLOCK, number - _FIRST_BLOCK])
     crossing = bool(rng.random() < 0.22)
-    fixed = [*_ground(rng, street, light, crossing=crossing), *_furniture(rng, street, crossing=crossing)]
-    shadows: list[Panel] = []
+    fixed = [*_ground(rng, street, light, crossing=crossing), *_furniture(rng, street, light, crossing=crossing)]
     for side in (-1, 1):
         for lot in range(2):
             fixed += _lot(rng, side, lot * HOUSE_METRES, street, light)
-        fixed += _trees(rng, side, street, shadows)
-    yield Thing(panels=fixed, shadows=shadows, start=(0.0, 0.0, number * BLOCK_METRES))
+        fixed += _trees(rng, side, street, light)
+    yield Thing(panels=fixed, start=(0.0, 0.0, number * BLOCK_METRES))
     yield from _parked(rng, number, street, light, crossing=crossing)
     yield from _walkers(rng, number, street, light)
 
@@ -114,63 +117,60 @@ def _ground(rng: np.random.Generator, street: Layout, light: Light, *, crossing:
         yield Panel(slabs, texture=f"pavement.{name}", label=labels.SIDEWALK, tint=light.up)
         stones = beside(side * street.road, 0, 0, BLOCK_METRES, _KERB_METRES)
         yield Panel(stones, texture="kerb", label=labels.SIDEWALK, tint=light.beside(side))
-        left, right = sorted((side * street.walls, side * 60.0))
+        left, right = sorted((side * street.walls, side * (street.walls + _GARDEN_METRES + 0.5)))
         lawn = lying(left, right, 0, BLOCK_METRES, _KERB_METRES)
         yield Panel(lawn, texture="grass", label=labels.TERRAIN, tint=light.up)
 
 
 def _lot(rng: np.random.Generator, side: int, near: float, street: Layout, light: Light) -> list[Panel]:
     """A house at the pavement, or one behind a garden."""
-    warmth = float(rng.uniform(-0.05, 0.05))
-    strength = float(rng.uniform(0.88, 1.06))
+    warmth, strength = float(rng.uniform(-0.05, 0.05)), float(rng.uniform(0.88, 1.06))
     tint = (strength * (1 + warmth), strength, strength * (1 - warmth))
     front, garden = int(rng.integers(look.NUM_FRONTS)), bool(rng.random() < 0.25)
-    x = side * (street.walls + (9.0 if garden else float(rng.choice([0.0, 0.4]))))
-    house = things.house(x, near, int(rng.integers(1, 4 if garden else 6)), front, tint, light)
+    x = side * (street.walls + (_GARDEN_METRES if garden else float(rng.choice([0.0, 0.4]))))
+    floors = int(rng.integers(1, 4 if garden else 6))
+    house = things.house(things.House(x, near, floors, front, tint), light)
     if not garden:
         return house
     kind, label = [("hedge", labels.VEGETATION), ("wall", labels.WALL), ("fence", labels.FENCE)][rng.integers(3)]
     edge = beside(side * (street.walls + 0.05), 0.1, near, near + HOUSE_METRES, 1.4)
     barrier = Panel(edge, texture=kind, label=label, tint=light.beside(side))
-    crowns = _crowns(rng)
-    tree_x = side * (street.walls + float(rng.uniform(3, 5.5)))
-    tree = things.tree(tree_x, near + float(rng.uniform(4, 9)), float(rng.uniform(3.5, 5)), crowns, light.up)
-    return [*house, barrier, *tree]
+    crown, z = float(rng.uniform(3.5, 5)), near + float(rng.uniform(4, 9))
+    tree = things.Tree(side * (street.walls + float(rng.uniform(3, 5.5))), z, crown, crown, _kinds(rng), (1.0, 1.0, 1.0))
+    return [*house, barrier, *things.wall_shadow(side * street.walls, near, 1.5, light), *things.tree(tree, light)]
 
 
-def _crowns(rng: np.random.Generator) -> tuple[int, int, int]:
+def _kinds(rng: np.random.Generator) -> tuple[int, int, int]:
     first, second, third = rng.permutation(look.NUM_CROWNS).tolist()
     return (first, second, third)
 
 
-def _trees(rng: np.random.Generator, side: int, street: Layout, shadows: list[Panel]) -> Iterator[Panel]:
+def _trees(rng: np.random.Generator, side: int, street: Layout, light: Light) -> Iterator[Panel]:
     for place in (4.0, 16.0):
         if rng.random() < 0.55:
-            x, z, size = side * (street.road + 0.8), place + float(rng.uniform(-2, 2)), float(rng.uniform(3.2, 4.4))
-            tone = float(rng.uniform(0.88, 1.1))
-            yield from things.tree(x, z, size, _crowns(rng), (tone, 1.0, tone))
-            shadows.append(things.shadow(1.8, z - 1.6, z + 1.6, x))
+            width, tone = float(rng.uniform(3.0, 4.4)), float(rng.uniform(0.86, 1.14))
+            height, z = width * float(rng.uniform(0.95, 1.4)), place + float(rng.uniform(-2, 2))
+            yield from things.tree(things.Tree(side * (street.road + 0.8), z, width, height, _kinds(rng), (tone, 1.0, tone)), light)
 
 
-def _furniture(rng: np.random.Generator, street: Layout, *, crossing: bool) -> Iterator[Panel]:
+def _furniture(rng: np.random.Generator, street: Layout, light: Light, *, crossing: bool) -> Iterator[Panel]:
     near_kerb = street.road + 0.45
     for side in (-1, 1):
-        yield things.lamp(side * near_kerb, 10.0 + side)
+        yield from things.lamp(side * near_kerb, 10.0 + side, light)
         if rng.random() < 0.4:
-            yield from things.sign(side * near_kerb, float(rng.uniform(19, 23)), int(rng.integers(look.NUM_SIGNS)))
+            yield from things.sign(side * near_kerb, float(rng.uniform(19, 23)), int(rng.integers(look.NUM_SIGNS)), light)
     if crossing:
-        texture = "light.green" if rng.random() < 0.7 else "light.red"
-        yield from things.traffic_light(near_kerb, 9.5, texture)
-        yield from things.traffic_light(-near_kerb, 13.8, texture)
+        yield from things.traffic_light(near_kerb, 9.5, light)
+        yield from things.traffic_light(-near_kerb, 13.8, light)
 
 
 def _parked(rng: np.random.Generator, number: int, street: Layout, light: Light, *, crossing: bool) -> Iterator[Thing]:
-    slots = [(side, place) for side in (-1, 1) for place in (1.0, 7.0, 13.0, 18.5)]
+    slots = [(side, place) for side in (-1, 1) for place in _PARKING]
     for slot, (side, place) in enumerate(slots):
-        paint, x = int(rng.integers(look.NUM_PAINTS)), side * (street.road - 1.1)
+        model, x = int(rng.integers(look.NUM_CARS)), side * (street.road - 1.1)
         z = number * BLOCK_METRES + place + float(rng.uniform(-0.4, 0.4))
-        if rng.random() < 0.45 and not (crossing and place in (7.0, 13.0)):
-            yield _car(_PARKED, 8 * (number - _FIRST_BLOCK) + slot, x, z, paint, light)
+        if rng.random() < 0.45 and not (crossing and place in _PARKING[1:3]):
+            yield _car(_PARKED, 8 * (number - _FIRST_BLOCK) + slot, x, z, model, light.at(x))
 
 
 def _walkers(rng: np.random.Generator, number: int, street: Layout, light: Light) -> Iterator[Thing]:
@@ -178,11 +178,10 @@ def _walkers(rng: np.random.Generator, number: int, street: Layout, light: Light
         side = -1 if slot < 2 else 1
         outfit, direction = int(rng.integers(look.NUM_OUTFITS)), int(rng.choice([-1, 1]))
         x = side * float(rng.uniform(street.road + 1.5, street.walls - 0.5))
-        z = number * BLOCK_METRES + float(rng.uniform(0, BLOCK_METRES))
+        z, size = number * BLOCK_METRES + float(rng.uniform(0, BLOCK_METRES)), float(rng.uniform(0.86, 1.02))
         if rng.random() < 0.8:
             yield Thing(
-                panels=things.walker(outfit, light, sideways=False, step=0.45),
-                shadows=[things.shadow(0.5, -0.35, 0.35)],
+                panels=things.walker(outfit, light.at(x), from_behind=direction > 0, size=size, step=0.45),
                 start=(x, _KERB_METRES, z),
                 velocity=(0.0, 0.0, direction * float(rng.uniform(0.05, 0.09))),
                 sway=(0.015, 0.0, 0.0),

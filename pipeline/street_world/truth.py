@@ -7,10 +7,11 @@ from jaxtyping import Bool, Float, Float32, Int
 
 from pipeline.street_world.atlas import Atlas
 from pipeline.street_world.panels import Panels
-from pipeline.street_world.raster import Raster, View, is_solid
+from pipeline.street_world.raster import Raster, View, at_points, is_solid
 
 _DEPTH_TOLERANCE = 1e-4
 _BEHIND_METRES = 0.05
+_ROUNDING_PIXELS = 1e-6  # a point that did not move lies on the picture's edge, not outside it
 
 
 @dataclass(frozen=True)
@@ -50,24 +51,20 @@ def motion(now: Seen, then: Seen, to_image_then: Float[np.ndarray, "n 3 3"], atl
     height, width = owners.shape
     owner = owners.ravel()
     u, v = np.tile(np.arange(width, dtype=np.float64), height), np.repeat(np.arange(height, dtype=np.float64), width)
-    s, t, inverse = _apply(now.view.to_texture[owner], u, v)
-    u_then, v_then, depth = _apply(to_image_then[owner], s / inverse, t / inverse)
-    in_front = depth > _BEHIND_METRES
-    depth = np.where(in_front, depth, 1.0)
-    u_then, v_then = np.where(in_front, u_then / depth, u), np.where(in_front, v_then / depth, v)
-    inside = in_front & (u_then >= 0) & (u_then <= width - 1) & (v_then >= 0) & (v_then <= height - 1)
+    u_then, v_then, scale = at_points(to_image_then @ now.view.to_texture, owner, u, v)  # scale: depth then by depth now
+    (inverse,) = at_points(now.view.to_texture[:, 2:], owner, u, v)
+    in_front = scale > _BEHIND_METRES * inverse
+    scale = np.where(in_front, scale, 1.0)
+    u_then, v_then = np.where(in_front, u_then / scale, u), np.where(in_front, v_then / scale, v)
+    inside = in_front
+    for place, size in ((u_then, width), (v_then, height)):
+        inside = inside & (place >= -_ROUNDING_PIXELS) & (place <= size - 1 + _ROUNDING_PIXELS)
     candidates = np.flatnonzero(inside)
-    points = _Points(u_then, v_then, 1 / depth, _places(now.numbers, then)[owner]).take(candidates)
+    points = _Points(u_then, v_then, inverse / scale, _places(now.numbers, then)[owner]).take(candidates)
     visible = np.zeros(len(owner), bool)
     visible[candidates] = _unoccluded(points, then, atlas)
     optical_flow = np.stack([u_then - u, v_then - v], axis=1).astype(np.float32)
     return Motion(optical_flow.reshape(height, width, 2), visible.reshape(height, width))
-
-
-def _apply(
-    matrices: Float[np.ndarray, "points 3 3"], x: Float[np.ndarray, " points"], y: Float[np.ndarray, " points"]
-) -> Float[np.ndarray, "3 points"]:
-    return np.stack([matrices[:, k, 0] * x + matrices[:, k, 1] * y + matrices[:, k, 2] for k in range(3)])
 
 
 def _places(numbers: Int[np.ndarray, " n"], then: Seen) -> Int[np.ndarray, " n"]:
@@ -91,20 +88,28 @@ def _unoccluded(points: _Points, then: Seen, atlas: Atlas) -> Bool[np.ndarray, "
     for neighbour in around[1:]:
         seen &= points.panel == neighbour
     unsure = np.flatnonzero(~seen & (points.panel >= 0))
-    doubtful = points.take(unsure)
+    seen[unsure] = _unsure_are_seen(points.take(unsure), [neighbour[unsure] for neighbour in around], then, atlas)
+    return seen
+
+
+def _unsure_are_seen(points: _Points, around: list[Int[np.ndarray, " points"]], then: Seen, atlas: Atlas) -> Bool[np.ndarray, " points"]:
     # Its own panel may have a hole there, as holes grow coarser with distance.
-    seen[unsure] = is_solid(then.view, doubtful.panel, doubtful.u, doubtful.v, atlas)
-    for neighbour in around:
-        seen[unsure] &= ~_covers(neighbour[unsure], doubtful, then, atlas)
+    seen = is_solid(then.view, points.panel, points.u, points.v, atlas)
+    for number, neighbour in enumerate(around):
+        asked = seen & (neighbour != points.panel)
+        for earlier in around[:number]:
+            asked &= neighbour != earlier
+        rows = np.flatnonzero(asked)
+        seen[rows] = ~_covers(neighbour[rows], points.take(rows), then, atlas)
     return seen
 
 
 def _covers(panel: Int[np.ndarray, " points"], points: _Points, then: Seen, atlas: Atlas) -> Bool[np.ndarray, " points"]:
     """Whether panels of frame `then` hide the points."""
-    at = np.stack([points.u, points.v, np.ones_like(points.u)], axis=1)
-    inverse = np.einsum("nj,nj->n", then.view.to_texture[panel, 2], at)
+    (inverse,) = at_points(then.view.to_texture[:, 2:], panel, points.u, points.v)
     in_front = inverse > points.inverse_depth * (1 + _DEPTH_TOLERANCE)
-    inside = (np.abs(np.einsum("nej,nj->ne", then.view.spans[panel], at)) <= inverse[:, None]).all(axis=1)
-    hides: Bool[np.ndarray, " points"] = in_front & inside & (panel != points.panel)
+    across, along = at_points(then.view.spans, panel, points.u, points.v)
+    inside = (np.abs(across) <= inverse) & (np.abs(along) <= inverse)
+    hides: Bool[np.ndarray, " points"] = in_front & inside
     hides &= is_solid(then.view, panel, points.u, points.v, atlas)
     return hides

@@ -12,6 +12,7 @@ from pipeline.street_world.panels import Panels, Thing, stack, swung
 from pipeline.street_world.values import Number
 
 VIEW_METRES = 200.0
+_EDGE_ON = 1e-12
 
 
 @dataclass(frozen=True)
@@ -46,8 +47,8 @@ def build(things: Sequence[Thing], *, drive: Drive, atlas: Atlas, haze: Float[np
         atlas=atlas,
         haze=haze,
         things=Motions(**motions),
-        panels=stack([thing.panels for thing in things], things, atlas),
-        shadows=stack([thing.shadows for thing in things], things, atlas),
+        panels=stack(things, atlas, shadows=False),
+        shadows=stack(things, atlas, shadows=True),
     )
 
 
@@ -65,12 +66,15 @@ def frames_at(world: World, panels: Panels, time: Number, camera: Camera) -> Flo
     return frames
 
 
-def in_view(world: World, panels: Panels, time: Number, camera: Camera) -> Int[np.ndarray, " m"]:
-    """Numbers of the panels whose thing begins neither too far ahead nor lies behind the camera."""
+def in_view(world: World, panels: Panels, time: Number, camera: Camera) -> tuple[Int[np.ndarray, " m"], Float[np.ndarray, "m 3 3"]]:
+    """Numbers and texel frames of the panels that show the camera their face, neither too far ahead nor behind it."""
     frames = frames_at(world, panels, time, camera)
+    across, down, origin = frames.transpose(2, 1, 0)
+    origin = origin - camera.position[:, None]
     left, top, right, bottom = panels.windows.T
-    depth = frames[:, 2, :]
-    along = [depth[:, 0] * s + depth[:, 1] * t + depth[:, 2] for s in (left, right) for t in (top, bottom)]
-    ahead = np.max(along, axis=0) - camera.position[2]
-    near = np.min(along, axis=0) - camera.position[2]
-    return np.flatnonzero(panels.infinite | ((ahead > -1.0) & (near < VIEW_METRES)))
+    ahead = [across[2] * s + down[2] * t + origin[2] for s in (left, right) for t in (top, bottom)]
+    # A left-handed frame: the camera's axes are right, down, forward, the world's right, up, forward.
+    shows_face = sum(origin[i] * (across[j] * down[k] - across[k] * down[j]) for i, j, k in ((0, 1, 2), (1, 2, 0), (2, 0, 1))) < -_EDGE_ON
+    near_enough = (np.max(ahead, axis=0) > -1.0) & (np.min(ahead, axis=0) < VIEW_METRES)
+    numbers = np.flatnonzero(shows_face & (panels.infinite | near_enough))
+    return numbers, frames[numbers]

@@ -80,6 +80,14 @@ def test_the_projects_own_data_sets_can_be_worked_on():
             "evaluate.video_network.window_frames is 9: test clips have source.test_frames = 8",
         ),
         (
+            changed(
+                "video_network: {name: random, weights: null, window_frames: 8",
+                "video_network: {name: random, weights: null, window_frames: 61",
+            ),
+            "sample-street",
+            "evaluate.video_network.window_frames is 61: test clips have source.long_frames = 60",
+        ),
+        (
             added("camvid", "evaluate: {}", "evaluate: {video_network: {window_frames: 22}}"),
             "mine",
             "evaluate.video_network.window_frames is 22: test clips have source.test_frames = 21",

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pipeline import arrays, layout, palettes, params
+from pipeline import arrays, layout, palettes, params, street_world
 from pipeline.clips import Cut, cropped, fit, plan_cuts, run_item
 from pipeline.errors import InputError
 from pipeline.sources import Box, Footage, Item, SourceFrame
@@ -139,9 +139,10 @@ def test_a_street_clip_is_written_with_its_truth(tmp_path):
         "strides": [1],
         "frames_per_second": "15/1",
         "palette": palettes.load("cityscapes_train").as_attributes(),
-        "seed": [0, 0, 0],
+        "seed": 0,
         "frames": 4,
         "test": False,
+        "approach": False,
     }
     item = Item("train-0000", "sample_street", (), parameters)
     run_item(item, tmp_path, tmp_path, clips(4), {"key": "k"})
@@ -153,5 +154,10 @@ def test_a_street_clip_is_written_with_its_truth(tmp_path):
     assert set(np.unique(files["segmentation"]["label"][:])) <= set(range(19))
     assert files["optical_flow"]["confidence_1"][0].max() == 0
     assert files["optical_flow"]["confidence_1"][1].max() == 255
+    *_, drawn = street_world.render(seed=0, num_frames=4, width=64, height=32, strides=[1], approach=False)
+    visible = drawn.visible[1]
+    assert np.array_equal(files["optical_flow"]["confidence_1"][3] == 255, visible)
+    stored = files["optical_flow"]["optical_flow_1"][3].astype(np.float32)
+    assert np.abs(stored - drawn.optical_flow[1])[visible].max() < 0.05
     classes = {entry["class"] for entry in files["instances"].attributes["objects"].values()}
     assert classes <= {11, 13}  # persons and cars

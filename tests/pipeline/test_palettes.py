@@ -12,6 +12,11 @@ def test_the_built_in_palettes_load_and_survive_json():
         assert palettes.from_attributes(palette.as_attributes()) == palette
 
 
+def test_the_street_world_s_classes_are_cityscapes_own():
+    """Ids, names, colours and what is a thing: a part of the 19 training classes."""
+    assert set(palettes.load("sample_street").classes) < set(palettes.load("cityscapes_train").classes)
+
+
 def test_void_ids_are_stored_as_255_and_painted_black():
     palette = palettes.load("camvid")
     stored = palette.store_labels(np.array([[0, 11]], np.uint8), "x.png")

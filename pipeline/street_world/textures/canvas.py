@@ -4,11 +4,12 @@ from collections.abc import Sequence
 
 import cv2
 import numpy as np
-from jaxtyping import Float32, UInt8
+from jaxtyping import Bool, Float32, UInt8
 
 from pipeline.street_world.values import Colour, Number
 
 _SUBTEXEL_BITS = 6
+_SUBTEXEL = 2**_SUBTEXEL_BITS
 
 
 class Canvas:
@@ -18,15 +19,15 @@ class Canvas:
         """`texels` are columns and rows; without `ground` the texture begins as one hole."""
         columns, rows = texels
         self.width, self.height = width, height
-        self.scale = np.array([columns / width, rows / height])
+        self.scale = (columns / width, rows / height)
         self.pixels = np.zeros((rows, columns, 4), np.uint8)
         if ground is not None:
             self.pixels[:] = (*ground, 255)
 
     def polygon(self, points: Sequence[tuple[Number, Number]], colour: Colour) -> None:
-        corners = np.array(points) * [1, -1] + [0, self.height]
-        fixed = np.rint((corners * self.scale - 0.5) * 2**_SUBTEXEL_BITS).astype(np.int32)
-        cv2.fillConvexPoly(self.pixels, fixed, (*colour, 255), cv2.LINE_AA, _SUBTEXEL_BITS)
+        across, down = self.scale
+        fixed = [(round((x * across - 0.5) * _SUBTEXEL), round(((self.height - y) * down - 0.5) * _SUBTEXEL)) for x, y in points]
+        cv2.fillConvexPoly(self.pixels, np.array(fixed, np.int32), (*colour, 255), cv2.LINE_AA, _SUBTEXEL_BITS)
 
     def rectangle(self, left: Number, bottom: Number, right: Number, top: Number, colour: Colour) -> None:
         self.polygon([(left, bottom), (right, bottom), (right, top), (left, top)], colour)
@@ -37,17 +38,23 @@ class Canvas:
         self.polygon([(float(a), float(b)) for a, b in ring], colour)
 
     def shade(self, gain: Float32[np.ndarray, "h w"]) -> None:
-        """Multiply the colours, at every texel."""
-        self.pixels[..., :3] = np.clip(self.pixels[..., :3] * gain[..., None], 0, 255)
+        """Multiply the colours, at every texel; one colour after the other, which is faster."""
+        *colours, alpha = cv2.split(self.pixels)
+        cv2.merge([*(np.clip(colour * gain, 0, 255).astype(np.uint8) for colour in colours), alpha], self.pixels)
+
+    def cut(self, solid: Bool[np.ndarray, "h w"]) -> None:
+        """Leave holes elsewhere."""
+        self.pixels[~solid] = 0
 
     def filled(self) -> UInt8[np.ndarray, "h w 4"]:
         """The texture with the colours of its rims carried into the holes, so that blurring adds no dark fringe."""
         premultiplied = self.pixels.astype(np.float32)
         wide = cv2.blur(premultiplied, (15, 15)) + cv2.blur(premultiplied, (63, 63)) * 1e-3 + 1e-6
-        near = cv2.blur(premultiplied, (3, 3)) + wide * 1e-3
-        opaque = premultiplied[..., 3:] >= 255
-        rgb = np.where(opaque, premultiplied[..., :3], near[..., :3] * (255 / near[..., 3:]))
-        return np.concatenate([np.clip(rgb, 0, 255), premultiplied[..., 3:]], axis=2).astype(np.uint8)
+        *around, cover = cv2.split(cv2.blur(premultiplied, (3, 3)) + wide * 1e-3)
+        *colours, alpha = cv2.split(self.pixels)
+        opaque, gain = alpha == 255, 255 / cover
+        carried = [np.clip(colour * gain, 0, 255).astype(np.uint8) for colour in around]
+        return cv2.merge([*(np.where(opaque, *pair) for pair in zip(colours, carried, strict=True)), alpha])
 
 
 def noise(rng: np.random.Generator, rows: int, columns: int, smoothness: float) -> Float32[np.ndarray, "rows columns"]:

@@ -1,9 +1,10 @@
 """Fronts of houses, 12 metres wide and 24 high, with the ground floor at the bottom; blind side walls."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+import cv2
 import numpy as np
-from jaxtyping import UInt8
+from jaxtyping import Float32, UInt8
 
 from pipeline.street_world.textures.canvas import Canvas, mix, noise
 from pipeline.street_world.values import Colour
@@ -25,7 +26,7 @@ _TEXELS = (256, 512)
 
 
 @dataclass(frozen=True)
-class _Style:
+class Style:
     wall: Colour
     trim: Colour
     columns: int
@@ -36,25 +37,42 @@ class _Style:
     shop: bool
 
 
-def front(rng: np.random.Generator) -> UInt8[np.ndarray, "h w 4"]:
-    style = _style(rng)
+def plaster(rng: np.random.Generator) -> Float32[np.ndarray, "h w"]:
+    """Its unevenness, of mean 0 and deviation 1; one is enough for all houses."""
+    columns, rows = _TEXELS
+    return noise(rng, rows, columns, 1.2)
+
+
+def _piece(rng: np.random.Generator, field: Float32[np.ndarray, "h w"]) -> Float32[np.ndarray, "h w"]:
+    """The field, which tiles, from another place on."""
+    return np.roll(field, (int(rng.integers(field.shape[0])), int(rng.integers(field.shape[1]))), axis=(0, 1))
+
+
+def front(rng: np.random.Generator, style: Style, unevenness: Float32[np.ndarray, "rows columns"]) -> UInt8[np.ndarray, "h w 4"]:
     canvas = Canvas(WIDTH_METRES, HEIGHT_METRES, _TEXELS, style.wall)
-    _wall_texture(canvas, rng, style)
+    _wall_texture(canvas, rng, style, _piece(rng, unevenness))
     (_shop if style.shop else _plinth)(canvas, rng, style)
     for floor in range(int((HEIGHT_METRES - GROUND_FLOOR_METRES) / FLOOR_METRES)):
         _floor(canvas, rng, style, GROUND_FLOOR_METRES + floor * FLOOR_METRES)
     return canvas.pixels
 
 
-def blind(rng: np.random.Generator) -> UInt8[np.ndarray, "h w 4"]:
-    """A side wall: plaster, stains, few windows."""
-    style = _style(rng)
-    canvas = Canvas(WIDTH_METRES, HEIGHT_METRES, (128, 256), mix(style.wall, (140, 132, 124), 0.4))
-    for floor in range(6):
-        if rng.random() < 0.6:
-            x, y = rng.uniform(2, 9), GROUND_FLOOR_METRES + floor * FLOOR_METRES + 1
-            _window(canvas, rng, style, x, y)
-    canvas.shade(1 + 0.06 * noise(rng, 256, 128, 1.3))
+def blind(rng: np.random.Generator, style: Style, unevenness: Float32[np.ndarray, "rows columns"]) -> UInt8[np.ndarray, "h w 4"]:
+    """A side wall: plaster, stains that run down, a column of small windows."""
+    wall = mix(style.wall, (146, 134, 122), 0.35)
+    canvas = Canvas(WIDTH_METRES, HEIGHT_METRES, (128, 256), wall)
+    field = cv2.resize(_piece(rng, unevenness), (128, 256), interpolation=cv2.INTER_LINEAR)
+    stains = cv2.blur(field[:, ::-1], (1, 41))
+    gain = 1 + 0.05 * field + 0.08 * stains / stains.std()
+    if style.bricks:
+        gain = gain * np.repeat(rng.normal(1, 0.05, (128, 128)), 2, axis=0)
+    canvas.shade(gain.astype(np.float32))
+    small = replace(style, window=(0.8, 1.25))
+    for x in rng.choice([2.0, 4.0, 6.0, 8.0, 10.0], int(rng.integers(1, 4)), replace=False):
+        for floor in range(int((HEIGHT_METRES - GROUND_FLOOR_METRES) / FLOOR_METRES)):
+            if rng.random() < 0.85:
+                _window(canvas, rng, small, float(x), GROUND_FLOOR_METRES + floor * FLOOR_METRES + 0.9)
+    canvas.rectangle(0, 0, WIDTH_METRES, 0.9, mix(wall, (104, 98, 92), 0.6))
     return canvas.pixels
 
 
@@ -68,9 +86,39 @@ def cornice(rng: np.random.Generator) -> UInt8[np.ndarray, "h w 4"]:
     return canvas.pixels
 
 
-def _style(rng: np.random.Generator) -> _Style:
+def roof(rng: np.random.Generator) -> UInt8[np.ndarray, "h w 4"]:
+    """Tiles, 12 metres long and 2.5 up the slope, with skylights."""
+    canvas = Canvas(WIDTH_METRES, 2.5, (256, 64), (138, 84, 68))
+    for row in range(8):
+        canvas.rectangle(0, row * 0.31, WIDTH_METRES, row * 0.31 + 0.07, (100, 62, 54))
+    canvas.shade(1 + 0.1 * noise(rng, 64, 256, 0.5))
+    for x in rng.choice([2.0, 5.0, 8.0, 10.0], 2, replace=False):
+        canvas.rectangle(x - 0.45, 0.7, x + 0.45, 1.8, (74, 62, 58))
+        canvas.rectangle(x - 0.36, 0.78, x + 0.36, 1.72, (122, 146, 170))
+    return canvas.pixels
+
+
+def gable() -> UInt8[np.ndarray, "h w 4"]:
+    """The end of a roof whose slope is on the left."""
+    canvas = Canvas(11, 2.2, (128, 32))
+    canvas.polygon([(0, 0), (11, 0), (11, 2.2), (1.3, 2.2)], (164, 146, 132))
+    canvas.polygon([(0, 0), (0.25, 0), (1.55, 2.2), (1.3, 2.2)], (112, 72, 62))
+    canvas.rectangle(1.3, 2.0, 11, 2.2, (112, 72, 62))
+    return canvas.filled()
+
+
+def chimney(rng: np.random.Generator) -> UInt8[np.ndarray, "h w 4"]:
+    canvas = Canvas(1.1, 1.5, (32, 64), (150, 92, 74))
+    for row in range(12):
+        canvas.rectangle(0, row * 0.125, 1.1, row * 0.125 + 0.03, (126, 96, 86))
+    canvas.shade(1 + 0.08 * noise(rng, 64, 32, 0.3))
+    canvas.rectangle(0, 1.38, 1.1, 1.5, (92, 78, 72))
+    return canvas.pixels
+
+
+def style(rng: np.random.Generator) -> Style:
     wall = _WALLS[rng.integers(len(_WALLS))]
-    return _Style(
+    return Style(
         wall=wall,
         trim=mix(wall, (240, 236, 226), rng.uniform(0.5, 0.9)),
         columns=int(rng.integers(4, 6)),
@@ -81,9 +129,9 @@ def _style(rng: np.random.Generator) -> _Style:
     )
 
 
-def _wall_texture(canvas: Canvas, rng: np.random.Generator, style: _Style) -> None:
+def _wall_texture(canvas: Canvas, rng: np.random.Generator, style: Style, unevenness: Float32[np.ndarray, "rows columns"]) -> None:
     columns, rows = _TEXELS
-    gain = 1 + 0.05 * noise(rng, rows, columns, 1.2)
+    gain = 1 + 0.05 * unevenness
     if style.bricks:
         tones = np.repeat(np.repeat(rng.normal(1, 0.06, (rows // 4, columns // 8)), 4, axis=0), 8, axis=1)
         tones[::4] *= 0.88
@@ -91,7 +139,7 @@ def _wall_texture(canvas: Canvas, rng: np.random.Generator, style: _Style) -> No
     canvas.shade(gain.astype(np.float32))
 
 
-def _floor(canvas: Canvas, rng: np.random.Generator, style: _Style, bottom: float) -> None:
+def _floor(canvas: Canvas, rng: np.random.Generator, style: Style, bottom: float) -> None:
     canvas.rectangle(0, bottom - 0.12, WIDTH_METRES, bottom + 0.1, style.trim)
     canvas.rectangle(0, bottom - 0.2, WIDTH_METRES, bottom - 0.12, mix(style.wall, (60, 50, 45), 0.45))
     balcony = style.balconies and rng.random() < 0.7
@@ -102,7 +150,7 @@ def _floor(canvas: Canvas, rng: np.random.Generator, style: _Style, bottom: floa
             _balcony(canvas, x, bottom + 0.1)
 
 
-def _window(canvas: Canvas, rng: np.random.Generator, style: _Style, x: float, bottom: float) -> None:
+def _window(canvas: Canvas, rng: np.random.Generator, style: Style, x: float, bottom: float) -> None:
     half, height = style.window[0] / 2, style.window[1]
     shadow = mix(style.wall, (50, 44, 40), 0.5)
     canvas.rectangle(x - half - 0.12, bottom - 0.22, x + half + 0.2, bottom + height + 0.04, shadow)
@@ -133,7 +181,7 @@ def _balcony(canvas: Canvas, x: float, bottom: float) -> None:
     canvas.rectangle(x - 1.1, bottom + 0.92, x + 1.1, bottom + 1.02, (48, 46, 48))
 
 
-def _plinth(canvas: Canvas, rng: np.random.Generator, style: _Style) -> None:
+def _plinth(canvas: Canvas, rng: np.random.Generator, style: Style) -> None:
     stone = mix(style.wall, (120, 114, 108), 0.7)
     canvas.rectangle(0, 0, WIDTH_METRES, 1.0, stone)
     door = int(rng.integers(style.columns))
@@ -145,7 +193,7 @@ def _plinth(canvas: Canvas, rng: np.random.Generator, style: _Style) -> None:
             _window(canvas, rng, style, x, 1.25)
 
 
-def _door(canvas: Canvas, rng: np.random.Generator, style: _Style, x: float) -> None:
+def _door(canvas: Canvas, rng: np.random.Generator, style: Style, x: float) -> None:
     wood = [(96, 62, 44), (58, 78, 70), (70, 60, 84), (112, 44, 40)][rng.integers(4)]
     canvas.rectangle(x - 0.8, 0, x + 0.8, 2.95, style.trim)
     canvas.rectangle(x - 0.62, 0.1, x + 0.62, 2.3, wood)
@@ -155,7 +203,7 @@ def _door(canvas: Canvas, rng: np.random.Generator, style: _Style, x: float) -> 
         canvas.rectangle(x + side - 0.2, 1.3, x + side + 0.2, 2.1, mix(wood, (0, 0, 0), 0.25))
 
 
-def _shop(canvas: Canvas, rng: np.random.Generator, style: _Style) -> None:
+def _shop(canvas: Canvas, rng: np.random.Generator, style: Style) -> None:
     sign = [(148, 52, 46), (44, 84, 72), (52, 66, 104), (190, 152, 72), (70, 58, 54)][rng.integers(5)]
     canvas.rectangle(0, 0, WIDTH_METRES, 3.7, mix(sign, (40, 36, 34), 0.55))
     canvas.rectangle(0.3, 2.95, WIDTH_METRES - 0.3, 3.6, sign)

@@ -19,7 +19,7 @@ def road(
     rng: np.random.Generator, grain: Float32[np.ndarray, "h w"], half_width: float, lane: float, *, crossing: bool
 ) -> UInt8[np.ndarray, "h w 4"]:
     """Two lanes of width `lane`, parking strips beside them, and perhaps a zebra crossing."""
-    canvas = Canvas(2 * half_width, BLOCK_METRES, (512, 512), (92, 92, 96))
+    canvas = Canvas(2 * half_width, BLOCK_METRES, (512, 512), (95, 97, 102))
     _repairs(canvas, rng, half_width)
     for side in (-1, 1):
         if half_width - lane > 1:

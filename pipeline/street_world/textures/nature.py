@@ -13,7 +13,6 @@ def sky(
     """A gradient and clouds that flatten towards the horizon, which is at the bottom."""
     rows, columns = 256, 1024
     height = np.linspace(1, 0, rows, dtype=np.float32)[:, None]
-    blue = horizon + (zenith - horizon) * (height**0.6)[..., None]
     # Clouds lie on a level sheet: their rows crowd together near the horizon.
     field = noise(rng, 256, 256, 1.6)
     distance = 1 / (height + 0.12)
@@ -22,22 +21,20 @@ def sky(
     sheet = cv2.GaussianBlur(sheet, (0, 0), 2.0)
     cover = np.clip((sheet - 1.0 + 1.6 * cloudiness) * 0.8, 0, 1) * np.clip(height * 5, 0.15, 1)
     shaded = np.clip(0.93 + 0.06 * cv2.GaussianBlur(sheet, (0, 0), 6.0), 0.8, 1.05)
-    cloud = np.array([250.0, 249.0, 246.0]) * shaded[..., None]
-    rgb = blue + (cloud - blue) * (0.85 * cover)[..., None]
-    alpha = np.full((rows, columns, 1), 255.0)
-    return np.concatenate([np.clip(rgb, 0, 255), alpha], axis=2).astype(np.uint8)
+    painted = [np.full((rows, columns), 255, np.uint8)]
+    for high, low, white in zip(zenith.tolist(), horizon.tolist(), (250.0, 249.0, 246.0), strict=True):
+        blue = low + (high - low) * height**0.6
+        painted.insert(-1, np.clip(blue + (white * shaded - blue) * 0.85 * cover, 0, 255).astype(np.uint8))
+    return np.stack(painted, axis=-1)
 
 
 def skyline(rng: np.random.Generator, haze: Float[np.ndarray, "3"]) -> UInt8[np.ndarray, "h w 4"]:
     """Far trees, hazy, with an irregular upper edge; the lower half is solid."""
-    canvas = Canvas(1024, 64, (1024, 64))
+    red, green, blue = (np.array([104.0, 124.0, 100.0]) * 0.55 + haze * 0.45).tolist()
+    canvas = Canvas(1024, 64, (1024, 64), (red, green, blue))
+    canvas.shade(1 + 0.06 * noise(rng, 64, 1024, 0.6))
     height = 44 + 7 * noise(rng, 1, 1024, 0.9)[0]
-    below = np.arange(64)[::-1, None] < height[None]
-    tone = 1 + 0.06 * noise(rng, 64, 1024, 0.6)
-    green = np.array([104.0, 124.0, 100.0])
-    colour = (green + (haze - green) * 0.45) * tone[..., None]
-    canvas.pixels[..., :3] = np.clip(colour, 0, 255) * below[..., None]
-    canvas.pixels[..., 3] = below * 255
+    canvas.cut(np.arange(64)[::-1, None] < height[None])
     return canvas.filled()
 
 
@@ -50,9 +47,9 @@ def crown(rng: np.random.Generator) -> UInt8[np.ndarray, "h w 4"]:
     leaves = leaves / leaves.std()
     solid = field + 0.16 * leaves > 0.1
     gain = (1.0 + 0.22 * light + 0.5 * (0.5 - rows)) * (1 + 0.14 * leaves) * (0.9 + 0.15 * np.clip(field, 0, 1))
-    canvas = Canvas(1, 1, (size, size))
-    canvas.pixels[..., :3] = np.clip(np.array([86.0, 122.0, 52.0]) * gain[..., None], 0, 255) * solid[..., None]
-    canvas.pixels[..., 3] = solid * 255
+    canvas = Canvas(1, 1, (size, size), (86, 122, 52))
+    canvas.shade(gain)
+    canvas.cut(solid)
     return canvas.filled()
 
 

@@ -1,47 +1,25 @@
 """Optical flow and occlusion against closed forms and against brute force."""
 
-from functools import cache
-
 import cv2
 import numpy as np
 import pytest
 
-from pipeline.street_world import labels, render, street, things
-from pipeline.street_world.camera import HEIGHT_METRES, Drive, intrinsics
+from pipeline.street_world import labels, street, things
+from pipeline.street_world.camera import HEIGHT_METRES, Camera, intrinsics
 from pipeline.street_world.panels import Panel, Thing, facing
 from pipeline.street_world.raster import is_solid, look, rasterise
-from pipeline.street_world.render import _frames, _see
+from pipeline.street_world.render import _frames, _motion, _see
 from pipeline.street_world.truth import Seen, motion
 from pipeline.street_world.world import World, build, frames_at
+from tests.pipeline.street_world.still_world import still_world, street_of
 
 WIDTH, HEIGHT = 96, 48
-
-
-@cache
-def street_of(seed: int) -> World:
-    return street.world(seed, 12, approach=False)
-
-
-def still_world(seed: int, *, speed: float, extra: list[Thing]) -> World:
-    """The street of a seed without traffic, and a camera that drives straight ahead in the middle."""
-    full = street_of(seed)
-    drive = Drive(lane=0.0, speed=speed, sway=np.zeros((4, 2)))
-    rgb = np.zeros(3)
-    ground = things.shadow(200.0, -5.0, 400.0)
-    sky = Panel(facing(0, -9e3, 5e3, 2e4, 2e4), texture="sky", label=labels.SKY)
-    nothing = things.shadow(1.0, 900.0, 901.0)
-    return build(
-        [Thing(panels=[sky], follows_camera=True), Thing(panels=[ground], shadows=[nothing]), *extra],
-        drive=drive,
-        atlas=full.atlas,
-        haze=rgb,
-    )
 
 
 def test_ground_under_forward_motion_follows_the_closed_form() -> None:
     """A ground pixel v rows under the horizon is f h / v metres away; it was `step` metres farther before."""
     speed, stride = 0.4, 3
-    frame = list(_frames(still_world(0, speed=speed, extra=[]), 5, WIDTH, HEIGHT, (stride,)))[4]
+    frame = list(_frames(still_world(speed=speed, extra=[]), 5, WIDTH, HEIGHT, (stride,)))[4]
     (focal, _, centre), (_, _, horizon), _ = intrinsics(WIDTH, HEIGHT)
     rows, columns = np.mgrid[:HEIGHT, :WIDTH].astype(float)
     ground_height = HEIGHT_METRES - 0.01
@@ -56,12 +34,12 @@ def test_ground_under_forward_motion_follows_the_closed_form() -> None:
 def test_a_moving_car_follows_the_closed_form() -> None:
     """Its rear, 9 m away and square to the camera, keeps its distance and so stands still in the picture but for x."""
     car = Thing(
-        panels=things.car(0, things.Light(*[(1.0, 1.0, 1.0)] * 4), oncoming=False),
+        panels=things.car(0, things.Light(*[(1.0, 1.0, 1.0)] * 4, sun=None), oncoming=False),
         start=(0.0, 0.0, 9.0),
         velocity=(0.05, 0.0, 0.4),
         instance=7,
     )
-    frame = list(_frames(still_world(0, speed=0.4, extra=[car]), 3, WIDTH, HEIGHT, (1,)))[2]
+    frame = list(_frames(still_world(speed=0.4, extra=[car]), 3, WIDTH, HEIGHT, (1,)))[2]
     focal, horizon = intrinsics(WIDTH, HEIGHT)[0, 0], intrinsics(WIDTH, HEIGHT)[1, 2]
     rear = (frame.instance == 7) & (np.arange(HEIGHT)[:, None] > horizon + focal * 0.8 / 9)
     assert rear.sum() > 20
@@ -69,22 +47,75 @@ def test_a_moving_car_follows_the_closed_form() -> None:
     assert np.abs(frame.optical_flow[1][rear] - expected).max() < 1e-4
 
 
-@pytest.mark.parametrize("seed", [0, 4])
-def test_road_points_project_as_opencv_projects_them(seed: int) -> None:
-    """The swaying camera of a real clip; road pixels are met with y = 0 by hand and projected by cv2.projectPoints."""
-    now, stride = 6, 3
-    frame = list(render(seed=seed, num_frames=now + 1, width=WIDTH, height=HEIGHT, strides=(stride,), approach=False))[now]
-    world = street_of(seed)
-    lens = intrinsics(WIDTH, HEIGHT)
-    camera, earlier = world.camera(now, WIDTH, HEIGHT), world.camera(now - stride, WIDTH, HEIGHT)
-    rows, columns = np.nonzero(frame.label == labels.ROAD)
-    rays = np.linalg.solve(camera.matrix, np.stack([columns, rows, np.ones(len(rows))]).astype(float))
-    points = camera.position[:, None] - rays * (camera.position[1] / rays[1])
-    turned = np.linalg.solve(lens, earlier.matrix) @ (points - earlier.position[:, None])
-    pixels, _ = cv2.projectPoints(turned.T.copy(), np.zeros(3), np.zeros(3), lens, np.zeros(5))
-    expected = pixels[:, 0] - np.stack([columns, rows], axis=1)
-    assert len(rows) > 500
-    assert np.abs(frame.optical_flow[stride][rows, columns] - expected).max() < 0.01
+@pytest.mark.parametrize(
+    ("seed", "approach", "width", "height"), [(0, False, 96, 48), (1, False, 96, 48), (2, True, 96, 48), (3, False, 53, 37)]
+)
+def test_every_surface_moves_as_its_points_do_in_the_world(
+    seed: int, approach: bool, width: int, height: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each pixel's ray meets its panel's plane, in metres; that point, moved as `Thing` says, is projected by cv2.projectPoints."""
+    built: list[Thing] = []
+    monkeypatch.setattr(street, "build", lambda parts, **rest: built.extend(parts) or build(parts, **rest))
+    now = 12
+    world = street.world(seed, now + 1, approach=approach)
+    panels = [(thing, panel) for thing in built for panel in thing.panels if not panel.is_shadow]
+    camera, seen = world.camera(now, width, height), _see(world, now, width, height)
+    owners = seen.raster.panels[1::2, 1::2]
+    for stride in (1, 3, 9):
+        found = _motion(world, seen, _see(world, now - stride, width, height), now - stride)
+        earlier = world.camera(now - stride, width, height)
+        assert found.visible.mean() > 0.75
+        for owner in np.unique(owners[found.visible]):
+            rows, columns = np.nonzero((owners == owner) & found.visible)
+            thing, panel = panels[seen.numbers[owner]]
+            rays = np.linalg.solve(camera.matrix, np.stack([columns, rows, np.ones(len(rows))]).astype(float))
+            shares = shares_where_rays_meet(rays, camera.position, corner_and_edges(thing, panel, now, camera))
+            corner, *edges = corner_and_edges(thing, panel, now - stride, earlier)
+            then = opencv_projects(corner[:, None] + np.stack(edges, axis=1) @ shares, earlier, width, height)
+            expected = then - np.stack([columns, rows], axis=1)
+            assert np.abs(found.optical_flow[rows, columns] - expected).max() < 0.001, panel.texture
+
+
+def shares_where_rays_meet(rays: np.ndarray, origin: np.ndarray, plane: list[np.ndarray]) -> np.ndarray:
+    """How far along either edge (0 to 1) the rays (3 n) meet the plane: corner + a across + b down = origin + distance * ray."""
+    corner, across, down = plane
+    return np.stack([np.linalg.solve(np.stack([across, down, -ray], axis=1), origin - corner)[:2] for ray in rays.T], axis=1)
+
+
+def corner_and_edges(thing: Thing, panel: Panel, time: int, camera: Camera) -> list[np.ndarray]:
+    """In the world, from the words of `Thing` and `Panel`; a limb swings by Rodrigues' formula."""
+    corner, across, down = (np.array(part, float) for part in (panel.place.corner, panel.place.across, panel.place.down))
+    wave = np.sin(thing.rate * time + thing.phase)
+    axis = np.cross(thing.heading, (0.0, 1.0, 0.0))
+    turn, _ = cv2.Rodrigues(axis * panel.swing * wave)
+    pivot = np.array([0.0, panel.pivot_height, 0.0])
+    place = np.array(thing.start) + np.array(thing.velocity) * time + np.array(thing.sway) * wave
+    place = camera.position if thing.follows_camera else place
+    return [turn @ (corner - pivot) + pivot + place, turn @ across, turn @ down]
+
+
+def opencv_projects(points: np.ndarray, camera: Camera, width: int, height: int) -> np.ndarray:
+    lens = intrinsics(width, height)
+    turned = np.linalg.solve(lens, camera.matrix) @ (points - camera.position[:, None])
+    return cv2.projectPoints(turned.T.copy(), np.zeros(3), np.zeros(3), lens, np.zeros(5))[0][:, 0]
+
+
+@pytest.mark.parametrize("stride", [1, 3, 9])
+def test_a_board_that_moves_aside_hid_exactly_its_earlier_rectangle(stride: int) -> None:
+    """The camera stands still, so that every pixel beside the board was seen before, but for those where the board was."""
+    board = Panel(facing(-1.0, 0.5, 8.0, 2.0, 1.7), texture="wall", label=labels.WALL)
+    world = still_world(speed=0.0, extra=[Thing(panels=[board], velocity=(0.11, 0.0, 0.0))])
+    now = 11
+    frame = list(_frames(world, now + 1, WIDTH, HEIGHT, (stride,)))[now]
+    (focal, _, centre), (_, _, horizon), _ = intrinsics(WIDTH, HEIGHT)
+    rows, columns = np.mgrid[:HEIGHT, :WIDTH]
+    x, y = (columns - centre) * 8 / focal + world.drive.lane, HEIGHT_METRES - (rows - horizon) * 8 / focal
+    height = (y > 0.5) & (y < 2.2)
+    on_board, was_on_board = (height & (np.abs(x + 1 - 0.11 * time) < 1) for time in (now, now - stride))
+    assert np.array_equal(frame.label == labels.WALL, on_board)
+    assert np.array_equal(frame.visible[stride], on_board | ~was_on_board)
+    assert (was_on_board & ~on_board).sum() > 10 * stride
+    assert np.abs(frame.optical_flow[stride] - np.where(on_board[..., None], (-0.11 * stride * focal / 8, 0.0), 0.0)).max() < 1e-4
 
 
 @pytest.mark.parametrize("stride", [1, 3])
