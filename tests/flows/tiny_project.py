@@ -100,6 +100,7 @@ def _write_params(path: Path) -> None:
     values = yaml.load((REPOSITORY / "params.yaml").read_text())
     sections = next(iter(values["datasets"].values()))
     source = {"kind": "videos", "path": "raw", "test_videos": [], "test_frames": 0}
+    source |= {"frames_per_second": None, "scene_threshold": None, "splits": None}
     entry = {name: {} for name in sections} | {"source": source, "segmentation": {"weights_from": DATASET}}
     values |= {"datasets": {DATASET: entry}, "catalog": {IN_CATALOG: entry}}
     values["machine"]["workers"] = 2
