@@ -63,7 +63,7 @@ def answers(api_url: str) -> bool:
 
 
 def sentence(outcome: Outcome) -> str:
-    name = "" if outcome.name == WHOLE else f"{outcome.name}: "
+    name = "" if outcome.name == WHOLE or outcome.problem.startswith(f"{outcome.name}: ") else f"{outcome.name}: "
     where = f" (traceback in {layout.RUNS}/)" if outcome.trace else ""
     return f"{name}{outcome.problem}{where}"
 

@@ -3,6 +3,7 @@
 Only what a stage still ahead uses is looked at: what is upstream of the one that starts has been done, its weights may be gone by now.
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -10,8 +11,9 @@ from pipeline import extractors, params, weights
 from pipeline.errors import InputError
 from pipeline.journey import STAGES, Stage
 from pipeline.params_file import Params
+from pipeline.sources import Item
 
-ALL_TRUTH = ("sample_street", "apolloscape", "paired")
+KNOW_INSTANCES = ("sample_street", "apolloscape", "paired")
 """Sources that may know the instances of all frames."""
 
 
@@ -27,6 +29,21 @@ def check(stage: Stage, dataset: str, all_params: Params) -> None:
             )
     ahead = {cls for other in stages if other.name not in done for cls in other.sections().values()}
     _Entry(dataset, all_params).check(ahead)
+
+
+def check_items(items: list[Item], dataset: str, all_params: Params) -> None:
+    """InputError where the file names tell that the data set cannot be made; what is wrong with single items is their own affair."""
+    source, where = all_params.source(dataset), all_params.where(dataset)
+    if not items:
+        raise InputError(
+            f"{where}.source: nothing of the kind {source.kind} in {getattr(source, 'path', '')}; docs/data.md shows its layout"
+        )
+    names = Counter(item.name for item in items)
+    if twice := [name for name, count in names.items() if count > 1]:
+        raise InputError(f"{where}.source: two sequences would be called {twice[0]}: rename a file or folder of one")
+    bare = [item.name for item in items if not item.parameters.get("with_instances", True)]
+    if bare and all_params.section(params.Instances, dataset).backend == "given":
+        raise InputError(f"{where}.instances.backend is given, but {bare[0]} has no instance images: choose components, or another")
 
 
 def needs_maps(stage: Stage) -> bool:
@@ -94,6 +111,9 @@ class _Entry:
                 )
             if p.crop is not None:
                 raise InputError(f"{self.where}.clips.crop is {p.crop}: each clip shows the square around its face, so it must be null")
+            from pipeline import faces  # imports OpenCV, which no other check needs
+
+            faces.require_detector(weights.path_of(self.source.face_weights, f"{self.where}.source.face_weights"))
 
     def _check_labels(self, p: params.Segmentation) -> None:
         has_labels = params.has_labels(self.source)
@@ -116,11 +136,12 @@ class _Entry:
         if p.weights_from == self.dataset and model.weights is None and not has_labels:
             raise InputError(
                 f"{self.where}.segmentation.weights_from is the data set itself, but its source has no labels to learn from: "
-                "name a data set that has some, or give segmentation_model.weights"
+                "name a data set that has some, or give segmentation_model.weights; or set segmentation.backend to null, "
+                "which leaves clips and optical flow"
             )
 
     def _check_instances(self, p: params.Instances) -> None:
-        if p.backend == "given" and self.source.kind not in ALL_TRUTH:
+        if p.backend == "given" and self.source.kind not in KNOW_INSTANCES:
             what = "no instances" if self.source.kind != "cityscapes" else "those of one frame of each snippet alone"
             raise InputError(f"{self.where}.instances.backend is given, but its source has {what}")
 

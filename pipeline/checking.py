@@ -1,12 +1,14 @@
 """What a data set's folder holds against what it should hold, before any work: `python -m pipeline check DATASET`."""
 
+from collections.abc import Iterator, Mapping
+from functools import partial
 from pathlib import Path
 
-from pipeline import before_work, layout, prepare
+from pipeline import before_work, layout, params, prepare
 from pipeline.errors import InputError
 from pipeline.journey import STAGES
 from pipeline.params_file import load
-from pipeline.sources import Finding, check_source, items_of
+from pipeline.sources import Finding, Item, check_source, items_of
 
 SHOWN = 10
 """Of what is wrong, by name."""
@@ -19,27 +21,42 @@ def run(dataset: str) -> bool:
     source = all_params.source(dataset)
     root = Path(getattr(source, "path", None) or ".").expanduser()
     files = dict(zip(table["path"], table["bytes"].astype(int).tolist(), strict=True))
-    findings = check_source(source, files, root)
-    print(_table(findings))
+    items, problems = _items(source, files)
+    findings = [*check_source(source, files, root), Finding("sequences", len(items), wrong=tuple(_sentences(items)))] if items else []
+    if findings:
+        print(_table(findings))
     for finding in findings:
         print(_wrong(finding), end="")
-    problems = [*_refused(dataset), *([] if items_of(source, sorted(files)) else [f"there is no {source.kind} in {root}"])]
-    for problem in problems:
+    for problem in problems or _refused(items, dataset):
         print(f"refused: {problem}")
-    return not problems and all(map(_is_right, findings))
+    return not problems and not _refused(items, dataset) and all(map(_is_right, findings))
+
+
+def _items(source: params.Source, files: Mapping[str, int]) -> tuple[list[Item], list[str]]:
+    try:
+        return items_of(source, sorted(files)), []
+    except InputError as error:
+        return [], [str(error)]
+
+
+def _sentences(items: list[Item]) -> Iterator[str]:
+    """Of those that fail by themselves."""
+    return (item.problem if item.problem.startswith(item.name) else f"{item.name}: {item.problem}" for item in items if item.problem)
 
 
 def _is_right(finding: Finding) -> bool:
     return not finding.wrong and finding.expected in (None, finding.found)
 
 
-def _refused(dataset: str) -> list[str]:
-    """What would stop the first stage, beside the files."""
-    try:
-        before_work.check(STAGES["clips"], dataset, load(layout.PARAMS))
-    except InputError as error:
-        return [str(error)]
-    return []
+def _refused(items: list[Item], dataset: str) -> list[str]:
+    """What would stop the first stage whole."""
+    all_params, found = load(layout.PARAMS), []
+    for check in (partial(before_work.check, STAGES["clips"]), partial(before_work.check_items, items)):
+        try:
+            check(dataset, all_params)
+        except InputError as error:
+            found.append(str(error))
+    return found
 
 
 def _table(findings: list[Finding]) -> str:

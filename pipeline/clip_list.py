@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 
 from pipeline import layout, manifest
+from pipeline.errors import InputError
 
 COLUMNS = ["clip", "split", "sequence", "first_frame", "num_frames", "seconds", "frames_per_second", "width", "height", "labelled"]
 
@@ -26,8 +27,8 @@ def seconds(clip: Mapping[Any, Any]) -> float:
 def per_split(clips: pd.DataFrame) -> pd.DataFrame:
     """Rows train, test; columns clips, frames, seconds, sizes, labelled (frames)."""
     sizes = clips["width"].astype(str) + "x" + clips["height"].astype(str)
-    groups = clips.assign(sizes=sizes).groupby("split", sort=False)
-    return pd.DataFrame(
+    groups = clips.assign(sizes=sizes).groupby("split")
+    rows = pd.DataFrame(
         {
             "clips": groups.size(),
             "frames": groups["num_frames"].sum(),
@@ -36,10 +37,13 @@ def per_split(clips: pd.DataFrame) -> pd.DataFrame:
             "labelled": groups["labelled"].sum(),
         }
     )
+    return rows.reindex([split for split in ("train", "test") if split in rows.index])
 
 
 def described(dataset: str) -> str:
     """What `python -m pipeline describe` prints. InputError where the stage `clips` has not run."""
+    if not layout.clip_list(dataset).is_file():
+        raise InputError(f"{layout.clip_list(dataset)} is missing: `dvc repro clips@{dataset}` makes it")
     folder = layout.stage(dataset, "dataset")
     parts = [f"{dataset}, by {layout.clip_list(dataset)}:", per_split(manifest.table(layout.clip_list(dataset))).to_string()]
     tables = {split: layout.class_table(folder, split) for split in ("train", "test")}

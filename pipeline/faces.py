@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import UInt8
 from scipy.optimize import linear_sum_assignment
 
-from pipeline.errors import InputError, one_line
+from pipeline.errors import InputError
 from pipeline.sources import Box
 
 LOOKED_AT = 640
@@ -109,8 +109,13 @@ def overlap(one: Face, other: Face) -> float:
     return shared / (one.area + other.area - shared)
 
 
+def require_detector(weights: Path) -> None:
+    """InputError where the file is no YuNet."""
+    _detector(weights)
+
+
 def _detector(weights: Path) -> Any:
     try:
         return cv2.FaceDetectorYN.create(str(weights), "", (LOOKED_AT, LOOKED_AT), SURE)
-    except cv2.error as error:
-        raise InputError(f"{weights}: holds no YuNet that this OpenCV can read ({one_line(error)})") from None
+    except cv2.error:
+        raise InputError(f"{weights}: holds no YuNet (.onnx) that this OpenCV can read") from None

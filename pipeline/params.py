@@ -9,6 +9,8 @@ CountOrZero = Annotated[int, Field(ge=0, le=1_000_000_000)]
 Few = Annotated[int, Field(gt=0, le=100)]
 Pixels = Annotated[int, Field(ge=16, le=16_384)]
 Fraction = Annotated[float, Field(ge=0, le=1)]
+Rate = Annotated[float, Field(ge=0.01, le=1000)]
+"""Frames a second."""
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$")]
 
 
@@ -76,7 +78,7 @@ class Frames(Section):
     """The last frames of every other sequence are for testing, too."""
     take_every: Count
     """Every n-th image alone is a frame."""
-    frames_per_second: PositiveFloat
+    frames_per_second: Rate
     """Of the images that are taken."""
     scene_threshold: PositiveFloat | None
     """As for `videos`."""
@@ -86,7 +88,7 @@ class VideoFiles(Section):
     """How videos are read, whatever they show."""
 
     path: str
-    frames_per_second: PositiveFloat | None
+    frames_per_second: Rate | None
     """Frames are taken at this constant rate; null = all frames, of videos with a constant rate."""
     scene_threshold: PositiveFloat | None
     """Clips end where the scene changes: how many times a frame's difference to the one before must exceed that of its neighbours,
@@ -94,7 +96,7 @@ class VideoFiles(Section):
 
 
 class Videos(VideoFiles):
-    """A folder of videos (mp4, mov, mkv, avi), one file a sequence; no labels."""
+    """A folder of videos (mp4, mov, mkv, avi, webm), one file a sequence; no labels."""
 
     kind: Literal["videos"]
     splits: str | None
@@ -133,7 +135,7 @@ class Paired(Section):
     path: str
     palette: str | None
     """Built-in palette or path of a palette file, of the label maps; needed with `_A`."""
-    frames_per_second: PositiveFloat
+    frames_per_second: Rate
 
 
 class Cityscapes(Section):

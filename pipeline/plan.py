@@ -40,11 +40,7 @@ def plan(stage: Stage, dataset: str, all_params: Params, store: Store) -> list[J
     all_params.require(dataset)
     before_work.check(stage, dataset, all_params)
     planner = {"item": _plan_items, "clip": _plan_clips, "split": _plan_splits, "dataset": _plan_whole}[stage.per]
-    jobs = planner(stage, dataset, all_params, store)
-    names = [job.name for job in jobs]
-    if len(set(names)) < len(names):
-        raise InputError(f"{dataset}: two source items have the same name {next(n for n in names if names.count(n) > 1)!r}: rename one")
-    return jobs
+    return planner(stage, dataset, all_params, store)
 
 
 def require_sound_inputs(stage: Stage, dataset: str, all_params: Params, store: Store) -> None:
@@ -60,13 +56,17 @@ def _plan_items(stage: Stage, dataset: str, all_params: Params, store: Store) ->
     path = getattr(source, "path", None)  # a built-in source has no files
     files = scan.read(layout.files_table(dataset)) if path else {}
     items = items_of(source, sorted(files))
-    if not items:
-        raise InputError(f"datasets.{dataset}.source: no {source.kind} in {path} ({layout.files_table(dataset)} lists {len(files)} files)")
+    before_work.check_items(items, dataset, all_params)
     make = _JobMaker(stage, dataset, all_params, store, f"pipeline.sources.{source.kind}")
     root = Path(path or ".").expanduser().resolve()
     jobs = []
     for item in items:
-        inputs = {"name": item.name, "files": [files[file] for file in item.files], "parameters": _with_hashes(item.parameters, "source")}
+        inputs = {
+            "name": item.name,
+            "files": [files[file] for file in item.files],
+            "parameters": _with_hashes(item.parameters, "source"),
+            "problem": item.problem,  # otherwise a result from before the problem would be taken
+        }
         jobs.append(make(item.name, inputs=inputs, arguments={"item": item, "root": root}))
     return jobs
 

@@ -44,7 +44,10 @@ def fetch(names: list[str]) -> None:
 
 def verify(names: list[str]) -> None:
     """Reads every file whole, not only those that look changed; without names, all that there are. InputError where one is damaged."""
-    _each(names or [name for name, entry in weights.table().items() if entry.file.is_file()], _verify)
+    there = names or [name for name, entry in weights.table().items() if entry.file.is_file()]
+    if not there:
+        print(f"no weights in {layout.weights()}")
+    _each(there, _verify)
 
 
 def add(name: str, file: Path) -> None:

@@ -132,7 +132,7 @@ def spoil_labels(project: Project) -> str:
 
 def spoil_length(project: Project) -> str:
     project.write_frames("bad", 6, 6)
-    return r"bad: bad: has 2 frames for training, a clip needs clips\.frames = 4"
+    return r"bad: has 2 frames for training, a clip needs clips\.frames = 4"
 
 
 def spoil_size(project: Project) -> str:

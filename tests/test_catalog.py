@@ -84,9 +84,9 @@ def test_cityscapes_is_trained_for_the_references_epochs_at_its_last_rate(catalo
     train = entry(catalog, "cityscapes")["train"]
     assert train["steps"] == (20 + 20 + 10) * 2975
     assert train["learning_rate"] == 5e-5
-    assert train["generator"] | {"norm": "", "warping": True} == {
+    assert train["generator"] == {
         **{"width": 128, "downsamplings": 3, "blocks": 9, "fine_blocks": 3, "scales": 3, "past_frames": 2},
-        **{"norm": "", "foreground": True, "warping": True},
+        **{"norm": "instance", "foreground": True, "warping": True},
     }
 
 

@@ -10,6 +10,7 @@ Everything that decides an item's content stands in `Item.files` and `Item.param
 import importlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -117,3 +118,9 @@ def item_name(path: str) -> str:
     if len(name.encode()) > MOST_BYTES:
         raise InputError(f"{shown(path)}: its name is too long to call its clips by: at most {MOST_BYTES} bytes")
     return name.lstrip(".-")
+
+
+def rate(frames_per_second: float) -> str:
+    """As a fraction such as 30000/1001."""
+    found = Fraction(frames_per_second).limit_denominator(1001)
+    return f"{found.numerator}/{found.denominator}"

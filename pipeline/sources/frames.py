@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Iterator, Mapping
-from fractions import Fraction
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -11,7 +10,7 @@ from jaxtyping import UInt8
 
 from pipeline import palettes, params, scenes, splits
 from pipeline.errors import InputError
-from pipeline.sources import Finding, Footage, Item, SourceFrame, image_files, item_name
+from pipeline.sources import Finding, Footage, Item, SourceFrame, image_files, item_name, rate
 
 IMAGES = (".png", ".jpg", ".jpeg", ".ppm", ".bmp", ".tif", ".tiff", ".webp")
 
@@ -51,11 +50,9 @@ def open_item(item: Item, root: Path) -> Footage:
 def check(source: params.Frames, files: Mapping[str, int], root: Path) -> list[Finding]:
     """Pairs by their names; the size of each sequence's first frame, by its header."""
     images, labels = (_by_folder(list(files), below) if below is not None else {} for below in (source.frames, source.labels))
-    problems = [f"{item.name}: {item.problem}" for item in items(source, list(files)) if item.problem]
     empty = [sentence for group in (images, labels) for folder in group.values() for sentence in image_files.empty(folder, files)]
     sizes = [problem for folder in images.values() if (problem := image_files.size_problem(root / folder[0])) and files[folder[0]]]
     return [
-        Finding(f"{source.frames}: sequences", len(images), wrong=tuple(problems)),
         Finding(f"{source.frames}: frames", sum(map(len, images.values())), wrong=(*empty, *sizes)),
         Finding(f"{source.labels}: label images", sum(map(len, labels.values()))),
     ]
@@ -80,7 +77,7 @@ def _item(
     parameters = {
         "num_frames": len(order),
         "test_from": 0 if all_test else len(order) - test_frames,
-        "frames_per_second": str(Fraction(source.frames_per_second).limit_denominator(1001)),
+        "frames_per_second": rate(source.frames_per_second),
         "scene_threshold": source.scene_threshold,
         "palette": palette,
         "label_of": [numbers[_stem(label)] for label in taken],

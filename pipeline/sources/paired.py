@@ -8,7 +8,6 @@ reads them yet.
 """
 
 from collections.abc import Iterator, Mapping
-from fractions import Fraction
 from pathlib import Path, PurePosixPath
 
 import numpy as np
@@ -17,7 +16,7 @@ from jaxtyping import UInt8, UInt16
 from pipeline import palettes, params
 from pipeline.errors import InputError
 from pipeline.palettes import VOID, Palette
-from pipeline.sources import Finding, Footage, Item, SourceFrame, image_files, item_name
+from pipeline.sources import Finding, Footage, Item, SourceFrame, image_files, item_name, rate
 from pipeline.sources.frames import IMAGES, by_number
 
 NO_OBJECT = 255
@@ -78,7 +77,8 @@ def _items(source: params.Paired, files: list[str], split: str, part: str) -> li
         parameters = {
             "split": split,
             "num_frames": len(groups["B"]),
-            "frames_per_second": str(Fraction(source.frames_per_second).limit_denominator(1001)),
+            "frames_per_second": rate(source.frames_per_second),
+            "with_instances": bool(groups["inst"]) or not with_maps,
             "palette": palette,
         }
         name = item_name(split if folder == "." else f"{split}-{folder}")

@@ -15,7 +15,9 @@ def items(source: params.Videos, files: list[str]) -> list[Item]:
     found = video_files(files)
     for name in source.test_videos:
         if not any(_is_in(file, name) for file in found):
-            raise InputError(f"source.test_videos: there is no {name} in {source.path}; there are {', '.join(found[:10]) or 'no videos'}")
+            raise InputError(
+                f"source.test_videos: there is no {name} in {source.path}; there are {', '.join(found[:10]) or 'no videos'}; [] for none"
+            )
     split_of = splits.read(source, found) if source.splits else {}
     return [_item(source, file, split_of.get(file)) for file in found if split_of.get(file) != "none"]
 

@@ -1,3 +1,4 @@
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -6,6 +7,7 @@ from pipeline import before_work
 from pipeline.errors import InputError
 from pipeline.journey import STAGES
 from pipeline.params_file import check, load
+from pipeline.sources import Item
 from tests.conftest import REPOSITORY
 
 TEXT = (REPOSITORY / "params.yaml").read_text()
@@ -194,7 +196,8 @@ def test_a_library_that_is_not_installed_is_named_before_any_work(monkeypatch):
 
 
 @pytest.mark.parametrize("like", ["dance", "faceforensics"])
-def test_a_data_set_without_label_maps_can_have_clips_and_optical_flow_and_no_more(like, tmp_path):
+def test_a_data_set_without_label_maps_can_have_clips_and_optical_flow_and_no_more(like, tmp_path, monkeypatch):
+    monkeypatch.setattr("pipeline.faces.require_detector", lambda weights: None)
     (tmp_path / "any.onnx").touch()
     text = added(like, "ptlflow-flownet2-things", f"{tmp_path}/any.onnx").replace("yunet-n-640", f"{tmp_path}/any.onnx")
     all_params = check(text, PATH)
@@ -215,3 +218,11 @@ def test_maps_that_are_given_can_be_worked_on_to_the_end():
     text = added("paired", "palette: cityscapes", "palette: cityscapes_train")
     for stage in STAGES.values():
         before_work.check(stage, "mine", check(text, PATH))
+
+
+@pytest.mark.parametrize(("with_instances", "refused"), [(True, False), ([3], False), (False, True), ([], True)])
+def test_instances_that_no_image_gives_are_refused_before_the_first_clip(with_instances, refused):
+    all_params = check(added("paired"), PATH)
+    items = [Item("a", "paired", (), {"with_instances": with_instances}), Item("b", "paired", (), {}, "a problem of its own")]
+    with pytest.raises(InputError, match="instances.backend is given, but a has no instance images") if refused else nullcontext():
+        before_work.check_items(items, "mine", all_params)

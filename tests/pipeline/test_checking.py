@@ -28,9 +28,9 @@ def footage(project):
 def test_what_is_right_is_counted(footage, capsys):
     assert checking.run("mine")
     assert capsys.readouterr().out.splitlines() == [
-        "ok    frames: sequences           12",
         "ok    frames: frames              24",
         "ok    labels: label images        24",
+        "ok    sequences                   12",
     ]
 
 
@@ -39,11 +39,8 @@ def test_the_first_ten_faults_are_named_and_the_others_counted(footage, capsys):
         (footage / f"labels/seq{n:02d}/1.png").rename(footage / f"labels/seq{n:02d}/7.png")
     assert not checking.run("mine")
     lines = capsys.readouterr().out.splitlines()
-    assert lines[0] == "WRONG frames: sequences           12"
-    assert lines[3:5] == [
-        "frames: sequences:",
-        "  seq00: labels/seq00/7.png: a label image without its frame (2 frames, 2 label images in seq00)",
-    ]
+    assert lines[2:4] == ["WRONG sequences                   12", "sequences:"]
+    assert lines[4] == "  seq00: labels/seq00/7.png: a label image without its frame (2 frames, 2 label images in seq00)"
     assert lines[13].startswith("  seq09: ") and lines[14] == "  and 2 more"
 
 
@@ -57,7 +54,10 @@ def test_an_empty_folder_is_refused(footage, capsys):
     shutil.rmtree(footage)
     footage.mkdir()
     assert not checking.run("mine")
-    assert f"refused: there is no frames in {footage}" in capsys.readouterr().out
+    assert (
+        f"refused: params.yaml: datasets.mine.source: nothing of the kind frames in {footage}; docs/data.md shows its layout"
+        in capsys.readouterr().out
+    )
 
 
 def test_a_folder_that_is_not_there_is_an_input_error(footage):

@@ -47,5 +47,5 @@ def test_class_shares_are_described_once_they_are_known(mine):
 
 
 def test_before_the_clips_are_made_there_is_nothing_to_describe(project):
-    with pytest.raises(InputError, match=r"mine\.clips\.csv: is no readable table"):
+    with pytest.raises(InputError, match=r"data/mine\.clips\.csv is missing: `dvc repro clips@mine` makes it"):
         clip_list.described("mine")

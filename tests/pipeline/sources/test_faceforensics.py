@@ -198,7 +198,8 @@ def test_clips_of_a_data_set_without_maps_are_made_and_what_shows_no_face_is_lis
         runner.run("segmentation", "people")
 
 
-def test_the_weights_count_by_their_content(here, shared_data):
+def test_the_weights_count_by_their_content(here, shared_data, monkeypatch):
+    monkeypatch.setattr("pipeline.faces.require_detector", lambda weights: None)
     content = (shared_data / "weights" / "yunet_n_640_640.onnx").read_bytes()
     keys = []
     prepare.run("people")
@@ -217,6 +218,12 @@ def test_without_weights_nothing_begins(here):
         before_work.check(STAGES["clips"], "people", load(layout.PARAMS))
     set_weights("gone.onnx")
     with pytest.raises(InputError, match=r"datasets\.people\.source\.face_weights: gone\.onnx is no file"):
+        before_work.check(STAGES["clips"], "people", load(layout.PARAMS))
+
+
+def test_weights_of_something_else_are_refused_before_the_first_video(here):
+    set_weights("params.yaml")
+    with pytest.raises(InputError, match=r"params\.yaml: holds no YuNet \(\.onnx\) that this OpenCV can read"):
         before_work.check(STAGES["clips"], "people", load(layout.PARAMS))
 
 

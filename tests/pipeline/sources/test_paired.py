@@ -78,7 +78,7 @@ def test_a_subfolder_is_a_sequence_with_its_maps_and_instances(cityscapes):
     found = items(source(), listed(cityscapes))
     assert [item.name for item in found] == ["train-seq0000", "train-seq0001", "test-stuttgart_00"]
     footage = [open_item(item, cityscapes) for item in found]
-    assert [(f.num_frames, f.test_from, f.frames_per_second) for f in footage] == [(4, 4, "17"), (3, 3, "17"), (5, 0, "17")]
+    assert [(f.num_frames, f.test_from, f.frames_per_second) for f in footage] == [(4, 4, "17/1"), (3, 3, "17/1"), (5, 0, "17/1")]
     read = list(footage[0].frames)
     assert [int(frame.rgb[0, 0, 0]) for frame in read] == [0, 10, 20, 30]
     for n, frame in enumerate(read):
