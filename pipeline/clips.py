@@ -76,17 +76,14 @@ def plan_cuts(footage: Footage, p: params.Clips, name: str) -> list[Cut]:
     """
     if footage.num_frames < 1:
         raise InputError(f"{name}: has no frames")
-    train, test = [], []
-    for shot in _shots(footage, range(footage.test_from)):
-        train += [Cut("train", t, t + p.frames) for t in range(shot.start, shot.stop - p.frames + 1, max(p.frames, p.stride or 0))]
-    for shot in _shots(footage, range(footage.test_from, footage.num_frames)):
-        test += [Cut("test", shot.start, shot.stop)] if len(shot) >= p.frames or not footage.shots else []
-    if footage.test_from and not train:
-        longest = max(map(len, _shots(footage, range(footage.test_from))))
-        raise InputError(f"{name}: has {_frames(longest, footage)} for training, a clip needs clips.frames = {p.frames}")
-    if footage.test_from < footage.num_frames and not test:
-        longest = max(map(len, _shots(footage, range(footage.test_from, footage.num_frames))))
-        raise InputError(f"{name}: has {_frames(longest, footage)} for testing, that is shorter than clips.frames = {p.frames}")
+    before, after, step = range(footage.test_from), range(footage.test_from, footage.num_frames), p.stride or p.frames
+    shots, test_shots = _shots(footage, before), _shots(footage, after)
+    train = [Cut("train", t, t + p.frames) for shot in shots for t in range(shot.start, shot.stop - p.frames + 1, step)]
+    test = [Cut("test", shot.start, shot.stop) for shot in test_shots if len(shot) >= p.frames or not footage.shots]
+    if before and not train:
+        raise InputError(f"{name}: has {_longest(shots, footage)} for training, a clip needs clips.frames = {p.frames}")
+    if after and not test:
+        raise InputError(f"{name}: has {_longest(test_shots, footage)} for testing, that is shorter than clips.frames = {p.frames}")
     return train + test
 
 
@@ -96,7 +93,8 @@ def _shots(footage: Footage, frames: range) -> list[range]:
     return [range(start, stop) for start, stop in zip(starts, [*starts[1:], frames.stop], strict=True) if stop > start]
 
 
-def _frames(count: int, footage: Footage) -> str:
+def _longest(shots: list[range], footage: Footage) -> str:
+    count = max(map(len, shots))
     return f"at most {count} frames between changes of scene" if footage.shots else f"{count} frames"
 
 

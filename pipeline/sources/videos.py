@@ -34,7 +34,7 @@ def open_item(item: Item, root: Path) -> Footage:
 
 
 def check(source: params.Videos, files: Mapping[str, int], root: Path) -> list[Finding]:
-    """Each video's headers are read, none is decoded."""
+    """Of each video the packets are read and the first frame is decoded."""
     found = video_files(list(files))
     return [
         Finding("videos", len(found), wrong=tuple(filter(None, (problem(root / file, source.frames_per_second) for file in found)))),
