@@ -11,7 +11,7 @@ import urllib.request
 
 from flows import environment, supervise
 from pipeline import layout, runner
-from pipeline.errors import InputError
+from pipeline.errors import InputError, named
 from pipeline.journey import STAGES
 from pipeline.manifest import WHOLE
 from pipeline.runner import Outcome, Summary
@@ -63,9 +63,8 @@ def answers(api_url: str) -> bool:
 
 
 def sentence(outcome: Outcome) -> str:
-    name = "" if outcome.name == WHOLE or outcome.problem.startswith(f"{outcome.name}: ") else f"{outcome.name}: "
     where = f" (traceback in {layout.RUNS}/)" if outcome.trace else ""
-    return f"{name}{outcome.problem}{where}"
+    return f"{outcome.problem if outcome.name == WHOLE else named(outcome.name, outcome.problem)}{where}"
 
 
 if __name__ == "__main__":

@@ -1,11 +1,11 @@
 """What a data set's folder holds against what it should hold, before any work: `python -m pipeline check DATASET`."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 
 from pipeline import before_work, layout, params, prepare
-from pipeline.errors import InputError
+from pipeline.errors import InputError, named
 from pipeline.journey import STAGES
 from pipeline.params_file import load
 from pipeline.sources import Finding, Item, check_source, items_of
@@ -22,14 +22,22 @@ def run(dataset: str) -> bool:
     root = Path(getattr(source, "path", None) or ".").expanduser()
     files = dict(zip(table["path"], table["bytes"].astype(int).tolist(), strict=True))
     items, problems = _items(source, files)
-    findings = [*check_source(source, files, root), Finding("sequences", len(items), wrong=tuple(_sentences(items)))] if items else []
+    findings = (
+        [
+            *check_source(source, files, root),
+            Finding("sequences", len(items), wrong=tuple(named(item.name, item.problem) for item in items if item.problem)),
+        ]
+        if items
+        else []
+    )
     if findings:
         print(_table(findings))
     for finding in findings:
         print(_wrong(finding), end="")
-    for problem in problems or _refused(items, dataset):
+    problems = problems or _refused(items, dataset)
+    for problem in problems:
         print(f"refused: {problem}")
-    return not problems and not _refused(items, dataset) and all(map(_is_right, findings))
+    return not problems and all(map(_is_right, findings))
 
 
 def _items(source: params.Source, files: Mapping[str, int]) -> tuple[list[Item], list[str]]:
@@ -37,11 +45,6 @@ def _items(source: params.Source, files: Mapping[str, int]) -> tuple[list[Item],
         return items_of(source, sorted(files)), []
     except InputError as error:
         return [], [str(error)]
-
-
-def _sentences(items: list[Item]) -> Iterator[str]:
-    """Of those that fail by themselves."""
-    return (item.problem if item.problem.startswith(item.name) else f"{item.name}: {item.problem}" for item in items if item.problem)
 
 
 def _is_right(finding: Finding) -> bool:

@@ -28,6 +28,11 @@ def one_line(problem: object) -> str:
     return line if len(line) <= 200 else f"{line[:197]}..."
 
 
+def named(name: str, problem: str) -> str:
+    """A problem with the name of whose it is, unless it begins with that."""
+    return problem if problem.startswith(f"{name}: ") else f"{name}: {problem}"
+
+
 STORAGE = {
     **dict.fromkeys((errno.ENOSPC, errno.EDQUOT), "free some space"),
     errno.EFBIG: "files may not become so large here (ulimit -f, or the file system)",
