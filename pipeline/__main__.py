@@ -113,7 +113,7 @@ def _next_step(name: str) -> str:
     except InputError as missing:
         return f"Before it can run: {missing}"
     scanned = dict.fromkeys([name, all_params.section(params.Segmentation, name).weights_from])
-    last = "clips" if all_params.section(params.Segmentation, name).backend is None else "report"
+    last = "clips" if not before_work.has_maps(name, all_params) else "report"
     return f"Next: python -m pipeline scan {' '.join(scanned)} && dvc repro {last}@{name}"
 
 

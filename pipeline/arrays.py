@@ -152,6 +152,11 @@ class Clip:
         view = self[name]
         return (view[t] for t in range(view.shape[0]))
 
+    def batches(self, name: str, size: int) -> Iterator[np.ndarray]:
+        """The frames, so many at a time; the last ones may be fewer."""
+        view = self[name]
+        return (view[first : first + size] for first in range(0, len(view), size))
+
 
 class ArrayView:
     """One array of a file: `view[t]` is a frame, `view[a:b]` frames."""

@@ -20,12 +20,12 @@ KNOW_INSTANCES = ("sample_street", "apolloscape", "paired")
 def check(stage: Stage, dataset: str, all_params: Params) -> None:
     """InputError, naming the parameter, where this stage or one ahead is bound to fail."""
     done, stages = upstream(stage), list(STAGES.values())
-    if all_params.section(params.Segmentation, dataset).backend is None:
+    if not has_maps(dataset, all_params):
         stages = [other for other in stages if not needs_maps(other)]
         if stage not in stages:
             raise InputError(
-                f"{all_params.where(dataset)}.segmentation.backend is null: the data set has no label maps, which {stage.name} needs; "
-                f"only {' and '.join(other.name for other in stages)} can be made"
+                f"{all_params.where(dataset)}: the backends of segmentation, pose and edges are null: the data set has no maps, which "
+                f"{stage.name} needs; only {', '.join(other.name for other in stages)} can be made"
             )
     ahead = {cls for other in stages if other.name not in done for cls in other.sections().values()}
     _Entry(dataset, all_params).check(ahead)
@@ -46,9 +46,15 @@ def check_items(items: list[Item], dataset: str, all_params: Params) -> None:
         raise InputError(f"{where}.instances.backend is given, but {bare[0]} has no instance images: choose components, or another")
 
 
+def has_maps(dataset: str, all_params: Params) -> bool:
+    """Whether there is something to synthesize from: labels, poses or edges."""
+    sections = [all_params.section(cls, dataset) for cls in (params.Segmentation, params.Pose, params.Edges)]
+    return any(section.backend for section in sections)
+
+
 def needs_maps(stage: Stage) -> bool:
-    """Whether it is, or builds on, one of the stages that label frames."""
-    return not {"segmentation_model", "segmentation"}.isdisjoint({stage.name, *upstream(stage)})
+    """Whether it is, or builds on, the stage that puts maps and frames together."""
+    return "dataset" in {stage.name, *upstream(stage)}
 
 
 def upstream(stage: Stage) -> set[str]:
@@ -83,7 +89,7 @@ class _Entry:
         for cls, section in self.sections.items():
             if cls in ahead:
                 self._check_weights(params.section_name(cls), section.model_dump())
-                if isinstance(section, params.Backend):
+                if isinstance(section, params.Backend) and section.backend:
                     self._check_backend(section)
                 if cls in checks:
                     checks[cls](section)
@@ -116,6 +122,8 @@ class _Entry:
             faces.require_detector(weights.path_of(self.source.face_weights, f"{self.where}.source.face_weights"))
 
     def _check_labels(self, p: params.Segmentation) -> None:
+        if p.backend is None:
+            return
         has_labels = params.has_labels(self.source)
         if p.backend == "given":
             if not has_labels:
@@ -141,6 +149,13 @@ class _Entry:
             )
 
     def _check_instances(self, p: params.Instances) -> None:
+        segmentation = self.sections[params.Segmentation]
+        assert isinstance(segmentation, params.Segmentation)
+        if p.backend and segmentation.backend is None:
+            raise InputError(
+                f"{self.where}.instances.backend is {p.backend}, but segmentation.backend is null: instances are those of label maps; "
+                "set it to null, too"
+            )
         if p.backend == "given" and self.source.kind not in KNOW_INSTANCES:
             what = "no instances" if self.source.kind != "cityscapes" else "those of one frame of each snippet alone"
             raise InputError(f"{self.where}.instances.backend is given, but its source has {what}")

@@ -20,10 +20,12 @@ from pipeline.extractors.instances import Find, Found, Thing
 MOST_IDS = 65535
 
 
-def run_clip(clips: Path, segmentation: Path, optical_flow: Path, out: Path, p: params.Instances, made_by: dict[str, Any]) -> None:
+def run_clip(
+    clips: Path, segmentation: Path, optical_flow: Path, out: Path, p: params.Instances, made_by: dict[str, Any], device: str
+) -> None:
     labels = arrays.reading(layout.arrays(segmentation, "segmentation"))
     palette = palettes.from_attributes(labels.attributes["palette"])
-    find: Find = extractors.load(p, clips=clips, palette=palette, min_pixels=p.min_pixels)
+    find: Find = extractors.load(p, clips=clips, palette=palette, min_pixels=p.min_pixels, device=device)
     rgb = arrays.reading(layout.arrays(clips, "frames"))["rgb"]
     linking = Linking(p.min_overlap)
     attributes = {**made_by, "objects": {}}

@@ -1,7 +1,8 @@
 """Which function is which stage. Their order is written in dvc.yaml alone.
 
 A stage is one function, and its signature says what it needs:
-    a parameter with a stage's name    a folder to read: the clip's, where both work clip by clip, else the whole data set's
+    a parameter with a stage's name    a folder to read: the clip's, where both work clip by clip, else the whole data set's; None where
+                                       the data set has none of it (its section's backend is null)
     one whose type is a section        that section of params.yaml
     out, work                          the folder to fill, and one for unfinished state
     made_by                            what goes into the attributes of files
@@ -71,6 +72,8 @@ STAGES = {
         Stage("segmentation_scores", "pipeline.segmentation_scores:run", per="dataset"),
         Stage("instances", "pipeline.instances:run_clip", per="clip"),
         Stage("optical_flow", "pipeline.optical_flow:run_clip", per="clip"),
+        Stage("pose", "pipeline.pose:run_clip", per="clip"),
+        Stage("edges", "pipeline.edges:run_clip", per="clip"),
         Stage("dataset", "pipeline.dataset:run_split", per="split"),
         Stage("train", "pipeline.train:run", per="dataset", uses="train"),
         Stage("train_per_frame", "pipeline.train:run_per_frame", per="dataset", uses="train"),

@@ -22,7 +22,7 @@ REPORTS = Path("reports")
 RUNS = Path("runs")
 DVC_CACHE = Path(".dvc/cache")
 
-MODALITIES = ("frames", "segmentation", "instances", "optical_flow")
+MODALITIES = ("frames", "segmentation", "instances", "optical_flow", "pose", "edges")
 
 
 def store() -> Path:

@@ -12,18 +12,20 @@ from jaxtyping import Float, Float32, UInt8
 from pipeline import arrays, extractors, layout, params
 from pipeline.errors import InputError
 from pipeline.extractors.optical_flow import Measure, Motion, Truth
+from pipeline.overlap import ahead, behind
 
 
 def run_clip(clips: Path, out: Path, p: params.OpticalFlow, made_by: dict[str, Any], device: str) -> None:
     extractor: Measure | Truth = extractors.load(p, clips=clips, device=device)
     strides = sorted(set(p.strides))
-    frames = arrays.reading(layout.arrays(clips, "frames")).frames("rgb")
+    frames = ahead(arrays.reading(layout.arrays(clips, "frames")).frames("rgb"))
     motions = extractor(strides) if isinstance(extractor, Truth) else measured(extractor, frames, strides, p)
-    with arrays.writing(layout.arrays(out, "optical_flow"), {**made_by, "strides": strides}) as writer:
+    attributes = {**made_by, "strides": strides}
+    with arrays.writing(layout.arrays(out, "optical_flow"), attributes) as writer, behind(writer.append) as append:
         for by_stride in motions:
             for k, motion in by_stride.items():
-                writer.append(f"optical_flow_{k}", stored(motion.optical_flow, p.rounding))
-                writer.append(f"confidence_{k}", motion.confidence)
+                append(f"optical_flow_{k}", stored(motion.optical_flow, p.rounding))
+                append(f"confidence_{k}", motion.confidence)
 
 
 def measured(

@@ -219,15 +219,18 @@ class Backend(Section):
     """Keyword arguments of the back-end's `build`."""
 
 
-class Segmentation(Backend):
+class Modality(Backend):
     backend: str | None  # type: ignore[assignment]
-    """null = this data set has no label maps: what needs none, such as its clips, can be made."""
+    """null = this data set has none of it: nothing is computed."""
+
+
+class Segmentation(Modality):
     weights_from: Name
     """Data set whose segmentation model this one uses, usually itself: to label its frames and to label what was synthesized."""
     batch_size: Count
 
 
-class Instances(Backend):
+class Instances(Modality):
     min_pixels: Count
     """Smaller components are no objects."""
     min_overlap: Fraction
@@ -245,9 +248,30 @@ class OpticalFlow(Backend):
     """Pixels between a point and where the flow there and back again leads, at which confidence is one half."""
 
 
+class Gaps(Modality):
+    """Of what may be lost in some frames: a face, a person."""
+
+    carry: CountOrZero
+    """Frames in a row without it that take the last one's."""
+    missing: Literal["refuse", "cut"]
+    """Of a clip with a longer gap: `refuse` it, naming the frames; or `cut` it to its longest part without one."""
+
+
+class Pose(Gaps):
+    people: Few
+    """How many people's poses are kept, the main person first."""
+    batch_size: Count
+
+
+class Edges(Gaps):
+    batch_size: Count
+
+
 class Dataset(Section):
     exclude: list[str]
     """Clips to leave out."""
+    min_frames: Count
+    """Clips of which less is left, where frames show no face or person, are left out and listed."""
 
 
 class Generator(Section):
@@ -380,6 +404,8 @@ SECTIONS: dict[str, type[Section]] = {
     "segmentation": Segmentation,
     "instances": Instances,
     "optical_flow": OpticalFlow,
+    "pose": Pose,
+    "edges": Edges,
     "dataset": Dataset,
     "train": Train,
     "train_per_frame": TrainPerFrame,

@@ -46,7 +46,7 @@ def plan(stage: Stage, dataset: str, all_params: Params, store: Store) -> list[J
 def require_sound_inputs(stage: Stage, dataset: str, all_params: Params, store: Store) -> None:
     """InputError where a file that the stage reads has changed since it was made; arrays are looked at as they are read."""
     for name, folder in _folders_read(stage, dataset, all_params).items():
-        if STAGES[name].per in ("split", "dataset"):
+        if folder and STAGES[name].per in ("split", "dataset"):
             for key in manifest.keys(folder).values():
                 store.require_sound(key, folder)
 
@@ -72,21 +72,33 @@ def _plan_items(stage: Stage, dataset: str, all_params: Params, store: Store) ->
 
 
 def _plan_clips(stage: Stage, dataset: str, all_params: Params, store: Store) -> list[Job]:
+    if _is_unused(stage.name, dataset, all_params):
+        return []
     make = _JobMaker(stage, dataset, all_params, store)
     clips = manifest.clips(layout.stage(dataset, "clips"), "test" if stage.only_test else None)["clip"]
     folders = _folders_read(stage, dataset, all_params)
-    keys = {name: manifest.keys(folder) for name, folder in folders.items()}
+    keys = {name: manifest.keys(folder) for name, folder in folders.items() if folder}
     per_clip = {name for name in folders if STAGES[name].per in ("item", "clip")}
     given = any(isinstance(section, params.Segmentation) and section.backend == "given" for section in make.sections.values())
-    used = [name for name in folders if not (given and name == "segmentation_model")]  # given labels are the same with any model
+    used = {name: folder for name, folder in folders.items() if folder}
+    if given:
+        used.pop("segmentation_model", None)  # given labels are the same with any model
     return [
         make(
             clip,
-            inputs={name: _key(keys[name], clip, folders[name]) if name in per_clip else keys[name] for name in used},
-            arguments={name: (folder / clip if name in per_clip else folder).resolve() for name, folder in folders.items()},
+            inputs={name: _key(keys[name], clip, folder) if name in per_clip else keys[name] for name, folder in used.items()},
+            arguments=_resolved({name: folder / clip if folder and name in per_clip else folder for name, folder in folders.items()}),
         )
         for clip in clips
     ]
+
+
+def _is_unused(stage_name: str, dataset: str, all_params: Params) -> bool:
+    """Whether params.yaml says that the data set has none of what the stage makes."""
+    cls = params.SECTIONS.get(stage_name, params.Section)
+    if not issubclass(cls, params.Modality):
+        return False
+    return all_params.section(cls, dataset).backend is None
 
 
 def _key(keys: dict[str, str], clip: str, folder: Path) -> str:
@@ -101,7 +113,7 @@ def _plan_splits(stage: Stage, dataset: str, all_params: Params, store: Store) -
     jobs = []
     for split in ("train", "test"):
         used = manifest.clips(layout.stage(dataset, "clips"), split)["clip"].tolist()
-        inputs = {name: _only(manifest.keys(folder), used) for name, folder in folders.items()}
+        inputs = {name: _only(manifest.keys(folder), used) for name, folder in folders.items() if folder}
         jobs.append(make(split, inputs={**inputs, "split": split}, arguments={"split": split, **_resolved(folders)}))
     return jobs
 
@@ -114,12 +126,13 @@ def _plan_whole(stage: Stage, dataset: str, all_params: Params, store: Store) ->
     train = clips[clips["split"] == "train"]
     used = {"all": clips, "train": train, "labelled": train[train["labelled"] > 0]}[stage.uses]
     names = [*used["clip"], *set(used["split"]), manifest.WHOLE]
-    inputs = {name: _only(manifest.keys(folder), names) for name, folder in folders.items()}
+    inputs = {name: _only(manifest.keys(folder), names) for name, folder in folders.items() if folder}
     return [make(manifest.WHOLE, inputs=inputs, arguments=_resolved(folders))]
 
 
-def _folders_read(stage: Stage, dataset: str, all_params: Params) -> dict[str, Path]:
-    return {name: _folder_read(name, dataset, all_params) for name in stage.reads()}
+def _folders_read(stage: Stage, dataset: str, all_params: Params) -> dict[str, Path | None]:
+    """None for what the data set does not have."""
+    return {name: None if _is_unused(name, dataset, all_params) else _folder_read(name, dataset, all_params) for name in stage.reads()}
 
 
 def _folder_read(stage_name: str, dataset: str, all_params: Params) -> Path:
@@ -133,8 +146,8 @@ def _only(keys: dict[str, str], names: Collection[str]) -> dict[str, str]:
     return {name: key for name, key in keys.items() if name in names}
 
 
-def _resolved(folders: dict[str, Path]) -> dict[str, Path]:
-    return {name: folder.resolve() for name, folder in folders.items()}
+def _resolved(folders: dict[str, Path | None]) -> dict[str, Path | None]:
+    return {name: folder and folder.resolve() for name, folder in folders.items()}
 
 
 class _JobMaker:
@@ -153,7 +166,11 @@ class _JobMaker:
     def _shared(self, *extra_modules: str) -> dict[str, Any]:
         modules = provenance.reached_modules(self.stage.module, *extra_modules)
         if "pipeline.extractors" in modules:
-            backends = [extractors.module_of(section) for section in self.sections.values() if isinstance(section, params.Backend)]
+            backends = [
+                extractors.module_of(section)
+                for section in self.sections.values()
+                if isinstance(section, params.Backend) and section.backend
+            ]
             modules = provenance.reached_modules(*modules, *backends)
         libraries = provenance.library_versions(modules)
         return {

@@ -15,11 +15,13 @@ from pipeline.metrics.segmentation import confusion, iou, mean_iou
 from pipeline.palettes import Palette, from_attributes
 
 
-def run(clips: Path, segmentation: Path, out: Path, p: params.SegmentationModel, labelling: params.Segmentation, own_model: bool) -> None:
+def run(
+    clips: Path, segmentation: Path | None, out: Path, p: params.SegmentationModel, labelling: params.Segmentation, own_model: bool
+) -> None:
     """Nothing to score where labels were given or no test frame has a true one: `used` is false then."""
     held_out = labelled_frames(clips, "test")
     scores: dict[str, Any] = {"used": False}
-    if held_out and labelling.backend != "given":
+    if held_out and segmentation and labelling.backend != "given":
         seen = seen_frames(clips, p.label_every) if own_model else []
         scores = {"used": True, "seen_frames": len(seen), "held_out_frames": len(held_out), **_scores(segmentation, seen, held_out)}
     layout.scores(out).write_text(json.dumps(scores, indent=1) + "\n")

@@ -19,8 +19,10 @@ FOLDER = Path(__file__).parent
 
 GIVEN = {
     "segmentation": ("clips", "model", "device"),
-    "instances": ("clips", "palette", "min_pixels"),
+    "instances": ("clips", "palette", "min_pixels", "device"),
     "optical_flow": ("clips", "device"),
+    "pose": ("clips", "device"),
+    "edges": ("clips", "device"),
 }
 """What the stage of a modality hands to a `build`; its other parameters are options."""
 
@@ -28,6 +30,7 @@ GIVEN = {
 def module_of(section: params.Backend) -> str:
     """`pipeline.extractors.<modality>.<backend>`; a wrong name lists the right ones."""
     modality = params.section_name(type(section))
+    assert section.backend is not None, modality
     names = sorted(file.stem for file in (FOLDER / modality).glob("*.py") if file.stem != "__init__")
     if section.backend not in names:
         raise InputError(f"{modality}.backend is {section.backend!r}: there are {', '.join(names)}")

@@ -92,7 +92,7 @@ def test_every_segmentation_gives_a_label_of_its_palette_for_every_pixel(backend
 @pytest.mark.parametrize("backend", backends("instances"))
 def test_all_instances_are_objects_with_a_class_and_a_score(backend, clip):
     p = params.Instances(backend=backend, options={}, min_pixels=4, min_overlap=0.3)
-    result = twice(clip, "instances", lambda out: instances.run_clip(clip, clip, clip, out, p, {}))
+    result = twice(clip, "instances", lambda out: instances.run_clip(clip, clip, clip, out, p, {}, "cpu"))
     frames = arrays.reading(layout.arrays(clip, "frames"))["rgb"]
     assert result.names() == ["instance"]
     assert (result["instance"].shape, result["instance"].dtype) == (frames.shape[:3], np.uint16)
