@@ -38,7 +38,7 @@ def made(folder, labels, flows, truth=None, p=PARAMS, linked=True):
                 writer.append("instance", instance)
     out = folder / "out"
     out.mkdir()
-    run_clip(folder, folder, folder, out, p, {"key": "k"})
+    run_clip(folder, folder, folder, out, p, {"key": "k"}, "cpu")
     return arrays.reading(layout.arrays(out, "instances"))
 
 
@@ -139,7 +139,7 @@ def test_missing_truth_and_missing_stride_are_refused_in_a_sentence(tmp_path):
     with arrays.writing(layout.arrays(tmp_path, "optical_flow"), {"strides": [3]}) as writer:
         writer.append("optical_flow_3", motion().astype(np.float16))
     with pytest.raises(InputError, match=r"lacks 1"):
-        run_clip(tmp_path, tmp_path, tmp_path, tmp_path / "out", PARAMS, {})
+        run_clip(tmp_path, tmp_path, tmp_path, tmp_path / "out", PARAMS, {}, "cpu")
 
 
 def test_an_object_that_came_from_outside_is_moved_from_nowhere():
