@@ -37,9 +37,9 @@ def run_item(item: Item, root: Path, out: Path, p: params.Clips, made_by: dict[s
     rows, frames = [], enumerate(footage.frames)
     for t, frame in frames:
         if t in shown:
-            cut, box = shown[t]
+            cut, boxes = shown[t]
             about = _about(cut, footage, item.name)
-            clip = (cropped(f, box or _central(f, p.crop, item.name)) for f in _until(frame, frames, cut))
+            clip = _cropped(_until(frame, frames, cut), boxes, p.crop, item.name)
             labelled = _write_clip(clip, out / about["clip"], footage, p, {**made_by, **about, "source_kind": item.kind})
             rows.append({**about, "num_frames": cut.end - cut.first, "labelled": labelled, "height": p.height, "width": p.width})
     pd.DataFrame(rows, columns=COLUMNS).to_csv(layout.clips_table(out), index=False)
@@ -57,8 +57,8 @@ def _about(cut: Cut, footage: Footage, sequence: str) -> dict[str, Any]:
     }
 
 
-def _shown(cuts: list[Cut], footage: Footage, name: str) -> tuple[dict[int, tuple[Cut, Box | None]], list[dict[str, Any]]]:
-    """By its first frame, each clip and what it shows of the picture (None = all that `clips` leaves); and those that are left out."""
+def _shown(cuts: list[Cut], footage: Footage, name: str) -> tuple[dict[int, tuple[Cut, list[Box] | None]], list[dict[str, Any]]]:
+    """By its first frame, each clip and what its frames show (None = all that `clips` leaves); and those that are left out."""
     shown, left_out = {}, []
     for cut in cuts:
         try:
@@ -102,6 +102,12 @@ def _until(first: SourceFrame, rest: Iterator[tuple[int, SourceFrame]], cut: Cut
     yield first
     for _ in range(cut.first + 1, cut.end):
         yield next(rest)[1]
+
+
+def _cropped(frames: Iterator[SourceFrame], boxes: list[Box] | None, central: list[int] | None, name: str) -> Iterator[SourceFrame]:
+    if boxes is None:
+        return (cropped(frame, _central(frame, central, name)) for frame in frames)
+    return (cropped(frame, box) for frame, box in zip(frames, boxes, strict=True))
 
 
 def _write_clip(frames: Iterator[SourceFrame], folder: Path, footage: Footage, p: params.Clips, attributes: dict[str, Any]) -> int:

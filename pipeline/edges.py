@@ -1,17 +1,54 @@
-"""clips -> edges: the lines of every frame."""
+"""clips -> edges: the lines of every frame; of faces the map of 15 channels that pipeline/face_sketch.py draws, and the landmarks.
 
+`missing` and `carried` in the file's attributes list the frames without a face: all of their map is 0 and their landmarks are NaN; and
+those whose landmarks come from the frames beside them.
+"""
+
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from pipeline import arrays, extractors, layout, params
-from pipeline.extractors.edges import Draw
+import numpy as np
+from jaxtyping import Float32, UInt8
+
+from pipeline import arrays, extractors, face_sketch, layout, params
+from pipeline.errors import InputError
+from pipeline.extractors.edges import Draw, Landmarks
+from pipeline.landmarks import carried, present, runs, smoothed
 from pipeline.overlap import ahead, behind
 
 
 def run_clip(clips: Path, out: Path, p: params.Edges, made_by: dict[str, Any], device: str) -> None:
-    draw: Draw = extractors.load(p, clips=clips, device=device)
+    extractor: Draw | Landmarks = extractors.load(p, clips=clips, device=device)
     frames = arrays.reading(layout.arrays(clips, "frames"))
-    with arrays.writing(layout.arrays(out, "edges"), made_by) as writer, behind(writer.append) as append:
-        for rgb in ahead(frames.batches("rgb", p.batch_size)):
-            for edge in draw(rgb):
-                append("edge", edge)
+    if isinstance(extractor, Landmarks):
+        found = extractor.locate(lambda: frames.frames("rgb"))
+        points = smoothed(carried(found, p.carry), p.smooth)
+        missing, filled = np.flatnonzero(~present(points)).tolist(), np.flatnonzero(present(points) & ~present(found)).tolist()
+        if missing and p.missing == "refuse":
+            raise InputError(_without_a_face(clips.name, points, p.carry))
+        drawn: Iterator[dict[str, np.ndarray]] = (
+            {"edge": _sketch(rgb, marks), "landmarks": marks} for rgb, marks in zip(ahead(frames.frames("rgb")), points, strict=True)
+        )
+    else:
+        missing, filled = [], []
+        drawn = ({"edge": edge} for rgb in ahead(frames.batches("rgb", p.batch_size)) for edge in extractor(rgb))
+    attributes = {**made_by, "missing": missing, "carried": filled}
+    with arrays.writing(layout.arrays(out, "edges"), attributes) as writer, behind(writer.append) as append:
+        for frame in drawn:
+            for name, values in frame.items():
+                append(name, values)
+
+
+def _sketch(rgb: UInt8[np.ndarray, "h w 3"], landmarks: Float32[np.ndarray, "68 2"]) -> UInt8[np.ndarray, "h w 15"]:
+    if np.isnan(landmarks).any():
+        return np.zeros((*rgb.shape[:2], face_sketch.CHANNELS), np.uint8)
+    return face_sketch.draw(rgb, landmarks)
+
+
+def _without_a_face(clip: str, points: Float32[np.ndarray, "t 68 2"], carry: int) -> str:
+    gaps = ", ".join(f"{gap[0]} to {gap[-1]}" if len(gap) > 1 else str(gap[0]) for gap in runs(~present(points)))
+    return (
+        f"{clip}: no face is found in frames {gaps}, longer than edges.carry = {carry}; edges.missing: cut keeps the longest part without "
+        "such a gap, and dataset.exclude leaves the clip out"
+    )

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import islice
+from math import atan2
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from jaxtyping import UInt8
 from scipy.optimize import linear_sum_assignment
 
 from pipeline.errors import InputError
-from pipeline.sources import Box
+from pipeline.landmarks import carried, present, smoothed
 
 LOOKED_AT = 640
 """Pixels of the longer side: larger frames are looked at in small. A face of a talking person is found at a tenth of that."""
@@ -33,6 +34,8 @@ class Face:
     top: float
     right: float
     bottom: float
+    roll: float = 0.0
+    """Radians by which the line from the eye on the left to the one on the right is turned clockwise."""
 
     def surroundings(self) -> "Face":
         """Twice as wide and high."""
@@ -47,6 +50,9 @@ class Face:
 Looks = dict[int, list[Face]]
 """By frame number: the faces that are seen there."""
 
+Person = dict[int, Face]
+"""By frame number: one face, where it is seen."""
+
 
 def looks(frames: Iterable[UInt8[np.ndarray, "h w 3"]], every: int, weights: Path) -> Looks:
     """Frames 0, every, 2 * every, ... InputError for a file that holds no such network."""
@@ -57,48 +63,59 @@ def looks(frames: Iterable[UInt8[np.ndarray, "h w 3"]], every: int, weights: Pat
         size = (max(1, round(width * scale)), max(1, round(height * scale)))
         find.setInputSize(size)
         _, rows = find.detect(cv2.cvtColor(cv2.resize(rgb, size, interpolation=cv2.INTER_AREA), cv2.COLOR_RGB2BGR))
-        boxes = [] if rows is None else (rows[:, :4] / scale).tolist()
-        found[t] = [Face(x, y, x + w, y + h) for x, y, w, h in boxes]
+        places = [] if rows is None else (rows[:, :8] / scale).tolist()  # left, top, width, height; left eye, right eye
+        found[t] = [Face(x, y, x + w, y + h, atan2(ey - fy, ex - fx)) for x, y, w, h, fx, fy, ex, ey in places]
     return found
 
 
-def followed(seen: Looks, frames: range, most_lost: int) -> list[Face]:
-    """The largest face (by its mean area) of those that are seen in all looks at these frames but `most_lost`; one entry a look.
+def followed(seen: Looks, frames: range, most_lost: int) -> Person:
+    """The largest face (by its mean area) of those that are seen in all looks at these frames but `most_lost`.
 
     InputError where there is none.
     """
     at = [t for t in seen if t in frames]
-    people: list[list[Face]] = []
-    for t in at:
-        taken = _continued(people, seen[t])
-        for face, person in taken.items():
-            person.append(face)
-        people += [[face] for face in seen[t] if face not in taken]
-    there = [person for person in people if len(person) >= max(1, len(at) - most_lost)]
+    everybody = people({t: seen[t] for t in at})
+    there = [person for person in everybody if len(person) >= max(1, len(at) - most_lost)]
     if not there:
-        most = max(map(len, people), default=0)
+        most = max(map(len, everybody), default=0)
         raise InputError(
             f"frames {frames.start} to {frames.stop - 1}: a face is seen in {most} of {len(at)} looks, it may be lost in {most_lost}"
         )
-    return max(there, key=lambda person: float(np.mean([face.area for face in person])))
+    return max(there, key=lambda person: float(np.mean([face.area for face in person.values()])))
 
 
-def _continued(people: list[list[Face]], new: list[Face]) -> dict[Face, list[Face]]:
+def main_person(seen: Looks) -> Person:
+    """Whose face fills most, in all looks together; nobody where no face is seen. Who comes back in another place is another."""
+    return max(people(seen), key=lambda person: sum(face.area for face in person.values()), default={})
+
+
+def people(seen: Looks) -> list[Person]:
+    """In the order in which they are first seen."""
+    found: list[Person] = []
+    for t, new in seen.items():
+        taken = _continued([list(person.values())[-1] for person in found], new)
+        for face, n in taken.items():
+            found[n][t] = face
+        found += [{t: face} for face in new if face not in taken]
+    return found
+
+
+def _continued(last: list[Face], new: list[Face]) -> dict[Face, int]:
     """Whose each face of a look is, if it is somebody's whom an earlier look has shown: the pairs that overlap best all together."""
-    overlaps = [overlap(person[-1].surroundings(), face.surroundings()) for person in people for face in new]
-    near = np.array([value if value >= SAME else 0 for value in overlaps]).reshape(len(people), len(new))
+    overlaps = [overlap(before.surroundings(), face.surroundings()) for before in last for face in new]
+    near = np.array([value if value >= SAME else 0 for value in overlaps]).reshape(len(last), len(new))
     pairs = zip(*linear_sum_assignment(near, maximize=True), strict=True)
-    return {new[m]: people[n] for n, m in pairs if near[n, m]}
+    return {new[m]: int(n) for n, m in pairs if near[n, m]}
 
 
-def square(faces: list[Face], enlarge: float, height: int, width: int) -> Box:
-    """Around a face through a clip: `enlarge` times its mean width, at least all of it, centred, inside the picture."""
-    left, top = min(face.left for face in faces), min(face.top for face in faces)
-    right, bottom = max(face.right for face in faces), max(face.bottom for face in faces)
-    wanted = max(enlarge * float(np.mean([face.right - face.left for face in faces])), right - left, bottom - top)
-    side = min(round(wanted), height, width)
-    x, y = round((left + right - side) / 2), round((top + bottom - side) / 2)
-    return Box(min(max(0, x), width - side), min(max(0, y), height - side), side, side)
+def steady(person: Person, frames: range, most_lost: int, deviation: float) -> Person:
+    """Its way through frames, smoothed by a Gaussian of so many frames; also where up to `most_lost` in a row do not show it."""
+    way = np.full((len(frames), 1, 5), np.nan, np.float32)
+    rolls = np.unwrap([face.roll for face in person.values()])
+    for (t, face), roll in zip(person.items(), rolls, strict=True):
+        way[t - frames.start, 0] = face.left, face.top, face.right, face.bottom, roll
+    way = smoothed(carried(way, most_lost), deviation)
+    return {frames[n]: Face(*way[n, 0].tolist()) for n in np.flatnonzero(present(way)).tolist()}
 
 
 def overlap(one: Face, other: Face) -> float:

@@ -125,6 +125,8 @@ class FaceForensics(VideoFiles):
     """Looks at a clip that may show no face; clips with more are left out and listed."""
     face_enlarge: PositiveFloat
     """Side of the square that is shown, in widths of the face."""
+    face_follow: PositiveFloat | None
+    """The square follows the face, its way smoothed by a Gaussian of this deviation in frames; null = it stays in its place."""
 
 
 class Paired(Section):
@@ -264,7 +266,12 @@ class Pose(Gaps):
 
 
 class Edges(Gaps):
+    """A gap with landmarks on both sides takes those on the line between them."""
+
     batch_size: Count
+    smooth: NonNegativeFloat
+    """Deviation in frames of the Gaussian that smooths the landmarks of a face in time; 0 = none. Jitter of the sketch would become
+    flicker of the video."""
 
 
 class Dataset(Section):

@@ -14,7 +14,7 @@ from pipeline.store import file_sha256, key_of
 NOT_INSTALLED = "not installed"
 
 ROOT = Path(__file__).parents[1]
-DATA_ENDINGS = (".css", ".j2", ".js")
+DATA_ENDINGS = (".css", ".csv", ".j2", ".js")
 OWN_PACKAGES = ("pipeline", "models")
 
 # Where, how, progress; and how files are written, whose version is layout.VERSION. An edit there must not cost a training.
@@ -46,7 +46,7 @@ COMPUTING = {
         name: name
         for name in ("av", "numpy", "torch", "torchvision", "scipy", "ptlflow", "detectron2", "densepose", "onnxruntime", "scenedetect")
     },
-    **{"cv2": "opencv-python-headless", "skimage": "scikit-image", "PIL": "pillow"},
+    **{"cv2": "opencv-python-headless", "dlib": "dlib-bin", "skimage": "scikit-image", "PIL": "pillow"},
 }
 """Libraries that results depend on, and their names on the package index."""
 

@@ -76,9 +76,10 @@ class Footage:
     """Frames with which another shot begins: no clip goes across a change of scene."""
     instances_linked: bool = True
     """An instance id names one object through its clip; otherwise in its frame alone."""
-    crop: Callable[[range], Box] | None = None
-    """What a clip of these frames shows of the picture; None = all that `clips` leaves. InputError where they do not show what they
-    should, such as a face: the clip is left out and listed, the others go on."""
+    crop: Callable[[range], list[Box]] | None = None
+    """What a clip of these frames shows of the picture in each, in one size; None = all that `clips` leaves. InputError where they do
+    not show what they should, such as a face: the clip is left out and listed, the others go on. Of a source with true optical flow,
+    which it would change, the box does not move."""
 
 
 @dataclass(frozen=True)

@@ -13,8 +13,9 @@ from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path, PurePosixPath
+from typing import Any
 
-from pipeline import faces, params, splits, video, weights
+from pipeline import face_square, faces, params, splits, video, weights
 from pipeline.errors import InputError
 from pipeline.sources import Box, Finding, Footage, Item, item_name
 from pipeline.sources.videos import footage_of, problem, video_files
@@ -47,7 +48,7 @@ def open_item(item: Item, root: Path) -> Footage:
     return replace(
         footage,
         test_from=0 if values["split"] == "test" else footage.num_frames,
-        crop=partial(_box, seen, found, values["lost"], values["enlarge"]),
+        crop=partial(_boxes, seen, found, values),
     )
 
 
@@ -94,9 +95,13 @@ def _item(source: params.FaceForensics, file: str, split: str | None) -> Item:
         "every": source.face_every,
         "lost": source.face_lost,
         "enlarge": source.face_enlarge,
+        "follow": source.face_follow,
     }
     return Item(item_name(PurePosixPath(file).stem), source.kind, (file,), parameters, splits.problem(source, file, split))
 
 
-def _box(seen: faces.Looks, found: video.VideoProperties, lost: int, enlarge: float, frames: range) -> Box:
-    return faces.square(faces.followed(seen, frames, lost), enlarge, found.height, found.width)
+def _boxes(seen: faces.Looks, found: video.VideoProperties, values: dict[str, Any], frames: range) -> list[Box]:
+    person, enlarge = faces.followed(seen, frames, values["lost"]), values["enlarge"]
+    if values["follow"] is None:
+        return [face_square.square(list(person.values()), enlarge, found.height, found.width)] * len(frames)
+    return face_square.squares(person, frames, values["follow"], enlarge, found.height, found.width)
