@@ -1,7 +1,7 @@
 """Source -> clips: frames in one size, cut into training clips of N frames and whole test clips, with the truth beside them.
 
-Written for each clip: frames.zip, and where the source knows it segmentation.zip, instances.zip, optical_flow.zip. A clip that does not
-show what its source is for is left out, and listed with the reason.
+Written for each clip: frames.zip, and where the source knows it segmentation.zip, instances.zip, optical_flow.zip, edges.zip (landmarks),
+pose.zip. A clip that does not show what its source is for is left out, and listed with the reason.
 """
 
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ from typing import Any
 import cv2
 import numpy as np
 import pandas as pd
-from jaxtyping import Bool, Float32
+from jaxtyping import Bool, Float, Float32
 
 from pipeline import arrays, layout, params
 from pipeline.errors import InputError
@@ -120,6 +120,8 @@ def _write_clip(frames: Iterator[SourceFrame], folder: Path, footage: Footage, p
             "segmentation": labels,
             "instances": {**attributes, "linked": footage.instances_linked, "labelled_frames": [], "objects": {}},
             "optical_flow": {**attributes, "strides": []},
+            "edges": attributes,
+            "pose": attributes,
         },
     )
     with truth.files, arrays.writing(layout.arrays(folder, "frames"), attributes) as writer:
@@ -127,6 +129,7 @@ def _write_clip(frames: Iterator[SourceFrame], folder: Path, footage: Footage, p
             frame = fit(source_frame, p.width, p.height)
             writer.append("rgb", frame.rgb)
             truth.append(t, frame)
+        truth.append_keypoints()
     return len(labels["labelled_frames"])
 
 
@@ -137,6 +140,7 @@ class _Truth:
         self.folder, self.attributes = folder, attributes
         self.files = ExitStack()
         self._writers: dict[str, arrays.Writer] = {}
+        self._keypoints: list[np.ndarray | None] = []
 
     def append(self, t: int, frame: SourceFrame) -> None:
         if self.attributes["segmentation"]["palette"] is not None:
@@ -145,6 +149,21 @@ class _Truth:
             self._append_instance(t, frame)
         for stride, optical_flow in frame.optical_flow.items():
             self._append_optical_flow(t, stride, optical_flow, frame)
+        if frame.landmarks is not None or "edges" in self._writers:
+            self._append_from_first(t, "edges", "landmarks", frame.landmarks, np.full((68, 2), np.nan, np.float32))
+        if frame.iuv is not None or "pose" in self._writers:
+            self._append_from_first(t, "pose", "iuv", frame.iuv, np.zeros((*frame.rgb.shape[:2], 3), np.uint8))
+        self._keypoints.append(frame.keypoints)
+
+    def append_keypoints(self) -> None:
+        """Of all frames, at the end: only then it is known how many people a frame shows at most. Slots without a person are 0."""
+        known = [people for people in self._keypoints if people is not None]
+        if known:
+            slots = max(1, *map(len, known))
+            for people in self._keypoints:
+                padded = np.zeros((slots, *known[0].shape[1:]), np.float32)
+                padded[: 0 if people is None else len(people)] = 0 if people is None else people
+                self._writer("pose").append("keypoints", padded)
 
     def _writer(self, modality: str) -> arrays.Writer:
         if modality not in self._writers:
@@ -160,13 +179,16 @@ class _Truth:
 
     def _append_instance(self, t: int, frame: SourceFrame) -> None:
         """0 everywhere in frames without instances, also in those before the first that has some."""
-        nothing = np.zeros(frame.rgb.shape[:2], np.uint16)
-        for _ in range(0 if "instances" in self._writers else t):
-            self._writer("instances").append("instance", nothing)
-        self._writer("instances").append("instance", nothing if frame.instance is None else frame.instance)
+        self._append_from_first(t, "instances", "instance", frame.instance, np.zeros(frame.rgb.shape[:2], np.uint16))
         if frame.instance is not None:
             self.attributes["instances"]["labelled_frames"].append(t)
             self._note_objects(frame)
+
+    def _append_from_first(self, t: int, modality: str, name: str, value: np.ndarray | None, nothing: np.ndarray) -> None:
+        """`nothing` in frames without it, also in those before the first that has some."""
+        for _ in range(0 if modality in self._writers else t):
+            self._writer(modality).append(name, nothing)
+        self._writer(modality).append(name, nothing if value is None else value)
 
     def _note_objects(self, frame: SourceFrame) -> None:
         assert frame.instance is not None and frame.label is not None
@@ -206,7 +228,16 @@ def cropped(frame: SourceFrame, box: Box) -> SourceFrame:
         instance=None if frame.instance is None else frame.instance[part],
         optical_flow={k: f[part] for k, f in frame.optical_flow.items()},
         visible={k: v[part] & _leads_inside(frame.optical_flow[k][part]) for k, v in frame.visible.items()},
+        landmarks=None if frame.landmarks is None else frame.landmarks - np.array([box.left, box.top], np.float32),
+        keypoints=None if frame.keypoints is None else _moved(frame.keypoints, frame.keypoints[..., :2] - (box.left, box.top)),
+        iuv=None if frame.iuv is None else frame.iuv[part],
     )
+
+
+def _moved(keypoints: Float32[np.ndarray, "person 137 3"], to: Float[np.ndarray, "person 137 2"]) -> Float32[np.ndarray, "person 137 3"]:
+    """The found points at other places, which may be outside the picture; the others stay 0."""
+    score = keypoints[..., 2:]
+    return np.concatenate([np.where(score > 0, to, 0), score], axis=-1).astype(np.float32)
 
 
 def _leads_inside(optical_flow: Float32[np.ndarray, "h w 2"]) -> Bool[np.ndarray, "h w"]:
@@ -217,7 +248,10 @@ def _leads_inside(optical_flow: Float32[np.ndarray, "h w 2"]) -> Bool[np.ndarray
 
 
 def fit(frame: SourceFrame, width: int, height: int) -> SourceFrame:
-    """Scales a frame and its truth to cover `width` x `height` and crops centrally; flow scales with its axis."""
+    """Scales a frame and its truth to cover `width` x `height` and crops centrally; flow scales with its axis.
+
+    Points stay where they are in the picture: the middles of pixels are whole numbers.
+    """
     h, w = frame.rgb.shape[:2]
     if (h, w) == (height, width):
         return frame
@@ -228,6 +262,10 @@ def fit(frame: SourceFrame, width: int, height: int) -> SourceFrame:
     def fitted(image: np.ndarray, interpolation: int) -> np.ndarray:
         return np.ascontiguousarray(cv2.resize(image, size, interpolation=interpolation)[top : top + height, left : left + width])
 
+    def fitted_points(points: np.ndarray) -> np.ndarray:
+        moved: np.ndarray = (points + 0.5) * ratio - 0.5 - (left, top)
+        return moved.astype(np.float32)
+
     ratio = np.array([size[0] / w, size[1] / h], np.float32)
     return SourceFrame(
         rgb=fitted(frame.rgb, cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC),
@@ -235,4 +273,7 @@ def fit(frame: SourceFrame, width: int, height: int) -> SourceFrame:
         instance=None if frame.instance is None else fitted(frame.instance, cv2.INTER_NEAREST_EXACT),
         optical_flow={k: fitted(f, cv2.INTER_NEAREST_EXACT) * ratio for k, f in frame.optical_flow.items()},
         visible={k: fitted(v.astype(np.uint8), cv2.INTER_NEAREST_EXACT).astype(bool) for k, v in frame.visible.items()},
+        landmarks=None if frame.landmarks is None else fitted_points(frame.landmarks),
+        keypoints=None if frame.keypoints is None else _moved(frame.keypoints, fitted_points(frame.keypoints[..., :2])),
+        iuv=None if frame.iuv is None else fitted(frame.iuv, cv2.INTER_NEAREST_EXACT),
     )

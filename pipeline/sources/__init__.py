@@ -50,6 +50,12 @@ class SourceFrame:
     """By stride k: pixels (dx, dy) to the frame k earlier."""
     visible: dict[int, Bool[np.ndarray, "h w"]] = field(default_factory=dict)
     """By stride k: whether the point is seen in that frame."""
+    landmarks: Float32[np.ndarray, "68 2"] | None = None
+    """Of one face: x, y in pixels, whole numbers in the middle of a pixel; NaN = not found."""
+    keypoints: Float32[np.ndarray, "person 137 3"] | None = None
+    """x, y in pixels and score of each person's points, in the order of pose_points.py; score 0 = not found."""
+    iuv: UInt8[np.ndarray, "h w 3"] | None = None
+    """DensePose: part 0..24 (0 = nobody), U, V."""
 
 
 @dataclass(frozen=True)

@@ -3,8 +3,7 @@
     _A, _B, _inst                                  label maps (ids), frames, instances (8 bits; 255 = no object); _inst may lack
     _img, _keypoints, _openpose, _densepose        frames; 68 landmarks "x,y" a line; OpenPose's JSON; DensePose's images
 
-The n-th file of a folder belongs to the n-th frame, whatever their names. Of keypoints and poses, `check` counts the files; nothing
-reads them yet.
+The n-th file of a folder belongs to the n-th frame, whatever their names.
 """
 
 from collections.abc import Iterator, Mapping
@@ -13,7 +12,7 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 from jaxtyping import UInt8, UInt16
 
-from pipeline import palettes, params
+from pipeline import palettes, params, pose_formats
 from pipeline.errors import InputError
 from pipeline.palettes import VOID, Palette
 from pipeline.sources import Finding, Footage, Item, SourceFrame, image_files, item_name, rate
@@ -64,25 +63,25 @@ def check(source: params.Paired, files: Mapping[str, int], root: Path) -> list[F
 
 
 def _items(source: params.Paired, files: list[str], split: str, part: str) -> list[Item]:
-    with_maps = part == "B" and source.palette is not None
+    palette = palettes.load(source.palette).as_attributes() if part == "B" and source.palette else None
     frames = _sequences(files, split, part)
-    labels = _sequences(files, split, "A") if with_maps else {}
-    instances = _sequences(files, split, "inst") if with_maps else {}
-    palette = palettes.load(source.palette).as_attributes() if with_maps and source.palette else None
+    beside = {other: _sequences(files, split, other) for other in BESIDE[part] if part == "img" or palette}
+    needed = [other for other, sequences in beside.items() if sequences or other == "A"]
     found = []
-    for folder in sorted({**frames, **labels, **instances}):
-        groups = {"B": frames.get(folder, []), "A": labels.get(folder, []), "inst": instances.get(folder, [])}
-        wanted = ["A", "inst"] if instances else ["A"]
-        problem = _pairing(split, folder, part, groups["B"], {name: groups[name] for name in wanted if with_maps})
+    for folder in sorted({**frames, **{folder: [] for sequences in beside.values() for folder in sequences}}):
+        here = frames.get(folder, [])
+        groups = {other: beside[other].get(folder, []) for other in needed}
         parameters = {
             "split": split,
-            "num_frames": len(groups["B"]),
+            "num_frames": len(here),
             "frames_per_second": rate(source.frames_per_second),
-            "with_instances": bool(groups["inst"]) or not with_maps,
+            "truth": needed,
+            "with_instances": bool(groups.get("inst")) or palette is None,
             "palette": palette,
         }
         name = item_name(split if folder == "." else f"{split}-{folder}")
-        found.append(Item(name, source.kind, (*groups["B"], *groups["A"], *groups["inst"]), parameters, problem))
+        listed = (*here, *(file for group in groups.values() for file in group))
+        found.append(Item(name, source.kind, listed, parameters, _pairing(split, folder, part, here, groups)))
     return found
 
 
@@ -126,15 +125,29 @@ def _frames(item: Item, root: Path) -> Iterator[SourceFrame]:
     count = item.parameters["num_frames"]
     palette = palettes.from_attributes(item.parameters["palette"]) if item.parameters["palette"] else None
     for t, rgb in enumerate(image_files.sequence(root, item.files[:count])):
-        yield SourceFrame(rgb, *_truth(item.files[count + t :: count], root, rgb.shape, palette)) if palette else SourceFrame(rgb)
+        files = dict(zip(item.parameters["truth"], item.files[count + t :: count], strict=True))
+        yield SourceFrame(rgb, **_truth(files, root, rgb.shape, palette))  # type: ignore[arg-type]  # it has dicts, too
 
 
-def _truth(
-    files: tuple[str, ...], root: Path, shape: tuple[int, ...], palette: Palette
-) -> tuple[UInt8[np.ndarray, "h w"], UInt16[np.ndarray, "h w"] | None]:
-    """`files`: the label map and, where there is one, the instances of a frame. What has no label is no object."""
-    label = palette.store_labels(image_files.label_ids(root / files[0], shape), files[0])
-    if len(files) == 1:
-        return label, None
-    ids = image_files.label_ids(root / files[1], shape)
-    return label, np.where((ids == NO_OBJECT) | (label == VOID), 0, ids.astype(np.uint16) + 1).astype(np.uint16)
+def _truth(files: Mapping[str, str], root: Path, shape: tuple[int, ...], palette: Palette | None) -> dict[str, np.ndarray]:
+    """Of a frame, by the names that SourceFrame has for it; `files` by the ending of their folder."""
+    found: dict[str, np.ndarray] = {}
+    if palette is not None:
+        found["label"] = palette.store_labels(image_files.label_ids(root / files["A"], shape), files["A"])
+    if "inst" in files:
+        found["instance"] = _instances(image_files.label_ids(root / files["inst"], shape), found["label"])
+    if "keypoints" in files:
+        found["landmarks"] = pose_formats.read_landmarks(root / files["keypoints"])
+    if "openpose" in files:
+        found["keypoints"] = pose_formats.read_openpose(root / files["openpose"])
+    if "densepose" in files:
+        found["iuv"] = pose_formats.read_iuv(root / files["densepose"])
+        if found["iuv"].shape != shape:
+            sizes = [f"{width}x{height}" for height, width, _ in (found["iuv"].shape, shape)]
+            raise InputError(f"{root / files['densepose']}: is {sizes[0]}, its frame {sizes[1]}")
+    return found
+
+
+def _instances(ids: UInt8[np.ndarray, "h w"], label: UInt8[np.ndarray, "h w"]) -> UInt16[np.ndarray, "h w"]:
+    """What has no label is no object."""
+    return np.where((ids == NO_OBJECT) | (label == VOID), 0, ids.astype(np.uint16) + 1).astype(np.uint16)

@@ -46,6 +46,26 @@ def test_training_clips_are_thinned_out_by_the_stride_in_each_shot():
         clips(8, stride=7)
 
 
+@pytest.mark.parametrize(("size", "box"), [((32, 20), Box(0, 0, 96, 66)), ((48, 96), Box(7, 3, 60, 61)), ((130, 100), Box(10, 5, 70, 50))])
+def test_a_point_stays_on_what_was_drawn_there_through_crop_and_scaling(size, box):
+    """The middle of a bright square, found again as the brightness's centre of mass."""
+    x, y = 41.0, 29.0
+    rgb = np.zeros((66, 96, 3), np.uint8)
+    rgb[26:33, 38:45] = 200
+    keypoints = np.zeros((1, 137, 3), np.float32)
+    keypoints[0, 5] = x, y, 0.5
+    frame = SourceFrame(rgb, landmarks=np.full((68, 2), (x, y), np.float32), keypoints=keypoints, iuv=rgb // 10)
+    shown = fit(cropped(frame, box), *size)
+    for picture in (shown.rgb, shown.iuv):
+        rows, columns = np.nonzero(picture[..., 0] > picture.max() / 2)
+        np.testing.assert_allclose(shown.landmarks[3], (columns.mean(), rows.mean()), atol=0.51)
+    light = shown.rgb[..., 0].astype(float)
+    centre = (light.sum(axis=0) @ np.arange(size[0]) / light.sum(), light.sum(axis=1) @ np.arange(size[1]) / light.sum())
+    np.testing.assert_allclose(shown.landmarks[3], centre, atol=0.05)
+    np.testing.assert_allclose(shown.keypoints[0, 5], (*centre, 0.5), atol=0.05)
+    assert np.count_nonzero(shown.keypoints) == 3  # what was not found stays so
+
+
 def test_too_short_a_sequence_is_refused_with_both_numbers():
     with pytest.raises(InputError, match="a: has 7 frames for training, a clip needs clips.frames = 8"):
         plan_cuts(footage(9, 7), clips(8), "a")
@@ -147,7 +167,7 @@ def test_a_street_clip_is_written_with_its_truth(tmp_path):
     item = Item("train-0000", "sample_street", (), parameters)
     run_item(item, tmp_path, tmp_path, clips(4), {"key": "k"})
     folder = tmp_path / "train-0000_000000"
-    files = {modality: arrays.reading(layout.arrays(folder, modality)) for modality in layout.MODALITIES}
+    files = {modality: arrays.reading(layout.arrays(folder, modality)) for modality in layout.MODALITIES[:4]}
     assert files["frames"]["rgb"].shape == (4, 32, 64, 3)
     assert files["frames"].attributes["split"] == "train"
     assert files["segmentation"].attributes["labelled_frames"] == [0, 1, 2, 3]

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pipeline import arrays, layout, palettes, params
+from pipeline import arrays, layout, palettes, params, pose_formats
 from pipeline.clips import run_item
 from pipeline.errors import InputError
 from pipeline.extractors.instances import given
@@ -159,10 +159,13 @@ def faces(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_frames_of_faces_are_read_and_their_landmarks_counted(faces):
+def test_frames_of_faces_come_with_their_landmarks_which_are_counted(faces):
     found = items(source(palette=None), listed(faces))
-    assert [(item.name, item.problem) for item in found] == [("train-0001_00000", ""), ("test-0002_00000", "")]
-    assert [frame.label for frame in open_item(found[0], faces).frames] == [None] * 3
+    wrong = "test_keypoints/0002_00000 has 2 files, test_img/0002_00000 has 3 frames: each frame needs one"
+    assert [(item.name, item.problem) for item in found] == [("train-0001_00000", ""), ("test-0002_00000", wrong)]
+    read = list(open_item(found[0], faces).frames)
+    assert [frame.label for frame in read] == [None] * 3
+    assert all((frame.landmarks == (1, 2)).all() for frame in read)
     findings = {finding.what: finding for finding in check(source(palette=None), sizes(faces), faces)}
     assert {what: (f.found, f.expected) for what, f in findings.items()} == {
         "train_img: frames": (3, None),
@@ -188,6 +191,40 @@ def test_poses_are_counted_of_both_kinds(tmp_path):
     }
     assert found["train_openpose: files"].wrong == ("train_openpose/dancer/frame000001_keypoints.json: is empty",)
     assert found["train_densepose: files"].wrong == ()
+
+
+def test_landmarks_and_poses_go_into_the_clips_where_they_are_in_the_picture(tmp_path):
+    """Frames of 64x48 become 32x24 and are cropped to 32x20: a point at the middle of its 2x2 pixels is then one pixel's middle."""
+    write(tmp_path, "train_img", [np.zeros((48, 64, 3), np.uint8)] * 2, "{n}.png")
+    face = np.full((68, 2), 20.5, np.float32)
+    face[67] = np.nan
+    people = np.zeros((2, 137, 3), np.float32)
+    people[1, 4] = 10.5, 30.5, 0.75
+    surface = np.zeros((48, 64, 3), np.uint8)
+    surface[30:32, 10:12] = 3, 100, 200
+    (tmp_path / "train_keypoints").mkdir()
+    (tmp_path / "train_openpose").mkdir()
+    for n, found in enumerate((people[:0], people)):
+        np.savetxt(tmp_path / f"train_keypoints/{n}.txt", face + 2 * n, delimiter=",")
+        pose_formats.write_openpose(tmp_path / f"train_openpose/{n}_keypoints.json", found)
+    write(tmp_path, "train_densepose", [surface[..., ::-1]] * 2, "{n}_IUV.png")
+    (item,) = items(source(palette=None), listed(tmp_path))
+    run_item(item, tmp_path, tmp_path / "train_img", params.Clips(width=32, height=20, crop=None, frames=2, stride=None), {})
+    landmarks = arrays.reading(layout.arrays(tmp_path / "train_img/train_000000", "edges"))["landmarks"]
+    assert (landmarks.shape, landmarks.dtype) == ((2, 68, 2), np.float32)
+    assert landmarks[1][0].tolist() == [11, 9] and np.isnan(landmarks[1][67]).all()
+    pose = arrays.reading(layout.arrays(tmp_path / "train_img/train_000000", "pose"))
+    assert pose["keypoints"].shape == (2, 2, 137, 3) and not pose["keypoints"][0].any()
+    assert pose["keypoints"][1][1, 4].tolist() == [5, 13, 0.75] and np.count_nonzero(pose["keypoints"][1]) == 3
+    assert pose["iuv"][0][13, 5].tolist() == [3, 100, 200] and np.count_nonzero(pose["iuv"][0]) == 3
+
+
+def test_a_surface_of_another_size_is_named_with_both_sizes(tmp_path):
+    write(tmp_path, "train_img", frames(1), "{n}.png")
+    write(tmp_path, "train_densepose", [np.zeros((7, 8, 3), np.uint8)], "{n}_IUV.png")
+    (item,) = items(source(palette=None), listed(tmp_path))
+    with pytest.raises(InputError, match="0_IUV.png: is 8x7, its frame 8x6"):
+        list(open_item(item, tmp_path).frames)
 
 
 def test_check_names_counts_and_damaged_frames_of_maps(cityscapes):
