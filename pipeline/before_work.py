@@ -83,6 +83,7 @@ class _Entry:
             params.Segmentation: self._check_labels,
             params.Instances: self._check_instances,
             params.OpticalFlow: self._check_optical_flow,
+            params.Edges: self._check_edges,
             params.Train: self._check_training,
             params.Evaluate: self._check_evaluation,
         }
@@ -170,6 +171,16 @@ class _Entry:
                     f"{self.where}.optical_flow.strides asks for {missing[0]}: backend is given, and its source has true flow of "
                     f"{', '.join(map(str, known)) or 'no stride'}"
                 )
+
+    def _check_edges(self, p: params.Edges) -> None:
+        if p.backend == "face_sketch_given" and not isinstance(self.source, params.Paired):
+            raise InputError(f"{self.where}.edges.backend is face_sketch_given, but its source has no landmarks; face_sketch finds them")
+        if p.backend == "face_sketch":
+            from pipeline import face_mesh, faces  # import OpenCV, which no other check needs
+
+            networks = {"face_weights": faces.require_detector, "landmark_weights": face_mesh.FaceMesh}
+            for name, open_network in networks.items():
+                open_network(weights.path_of(p.options[name], f"{self.where}.edges.options.{name}"))
 
     def _check_evaluation(self, p: params.Evaluate) -> None:
         strides = self._optical_flow().strides

@@ -22,7 +22,7 @@ def run_clip(clips: Path, out: Path, p: params.Edges, made_by: dict[str, Any], d
     extractor: Draw | Landmarks = extractors.load(p, clips=clips, device=device)
     frames = arrays.reading(layout.arrays(clips, "frames"))
     if isinstance(extractor, Landmarks):
-        found = extractor.locate(lambda: frames.frames("rgb"))
+        found = extractor(lambda: frames.frames("rgb"))
         points = smoothed(carried(found, p.carry), p.smooth)
         missing, filled = np.flatnonzero(~present(points)).tolist(), np.flatnonzero(present(points) & ~present(found)).tolist()
         if missing and p.missing == "refuse":

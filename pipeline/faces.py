@@ -133,6 +133,8 @@ def require_detector(weights: Path) -> None:
 
 def _detector(weights: Path) -> Any:
     try:
-        return cv2.FaceDetectorYN.create(str(weights), "", (LOOKED_AT, LOOKED_AT), SURE)
+        find = cv2.FaceDetectorYN.create(str(weights), "", (32, 32), SURE)
+        find.detect(np.zeros((32, 32, 3), np.uint8))  # of another network, only this tells
+        return find
     except cv2.error:
         raise InputError(f"{weights}: holds no YuNet (.onnx) that this OpenCV can read") from None

@@ -24,3 +24,6 @@ class Landmarks:
     locate: Callable[[Frames], Float32[np.ndarray, "t 68 2"]]
     """(x, y) in pixels of every frame, in the order of the 300-W annotation, left and right as in the picture, also outside it; all of a
     frame NaN where its face is not found. Memory does not grow with the frames, but for these numbers."""
+
+    def __call__(self, frames: Frames) -> Float32[np.ndarray, "t 68 2"]:
+        return self.locate(frames)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from pipeline import arrays, extractors, instances, layout, optical_flow, params, segmentation
+from pipeline import arrays, edges, extractors, instances, layout, optical_flow, params, segmentation
 from pipeline.deeplabv3 import Segmenter
 from pipeline.palettes import Class, Palette
 
@@ -139,6 +139,53 @@ def test_every_measured_optical_flow_takes_a_batch_and_treats_each_pair_alone(ba
     both = measure(source, target)
     assert (both.shape, both.dtype) == ((2, 33, 47, 2), np.float32)
     np.testing.assert_allclose(measure(source[1:], target[1:]), both[1:], atol=0.02)
+
+
+def edges_options(backend: str, clip: Path, request: pytest.FixtureRequest) -> dict[str, object]:
+    """Random weights where they can be made; given landmarks are those of nothing in particular, and lost in the second frame."""
+    if backend == "face_sketch":
+        weights = request.getfixturevalue("shared_data") / "weights"
+        return {"face_weights": str(weights / "yunet_n_640_640.onnx"), "landmark_weights": str(weights / "face_landmark_468.tflite")}
+    if backend == "face_sketch_dlib":
+        return {"predictor_weights": str(shape_predictor(clip.parent / "points.dat"))}
+    if backend == "face_sketch_given":
+        with arrays.writing(layout.arrays(clip, "edges"), {}) as writer:
+            for t in range(len(arrays.reading(layout.arrays(clip, "frames"))["rgb"])):
+                points = np.random.default_rng(t).uniform(-10, 60, (68, 2)).astype(np.float32)
+                writer.append("landmarks", np.full_like(points, np.nan) if t == 1 else points)
+    return {}
+
+
+def shape_predictor(path: Path) -> Path:
+    """Of 68 points, trained on noise."""
+    import dlib
+
+    options = dlib.shape_predictor_training_options()
+    options.cascade_depth, options.tree_depth, options.num_trees_per_cascade_level, options.oversampling_amount = 1, 1, 1, 1
+    shape = dlib.full_object_detection(dlib.rectangle(8, 8, 56, 56), [dlib.point(n, n) for n in range(68)])
+    noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3)).astype(np.uint8)
+    dlib.train_shape_predictor([noise] * 2, [[shape]] * 2, options).save(str(path))
+    return path
+
+
+@pytest.mark.parametrize("backend", backends("edges"))
+def test_all_edges_are_bytes_of_every_pixel_and_frames_without_a_face_are_listed(backend, clip, request):
+    """The clip shows no face: what looks for one lists all frames; given landmarks, lost in one frame, are carried over it."""
+    options = edges_options(backend, clip, request)
+    p = params.Edges(backend=backend, options=options, batch_size=2, carry=1, missing="cut", smooth=1.0)
+    result = twice(clip, "edges", lambda out: edges.run_clip(clip, out, p, {}, "cpu"))
+    length, *size = arrays.reading(layout.arrays(clip, "frames"))["rgb"].shape[:3]
+    sketch = backend != "canny"
+    assert result.names() == (["edge", "landmarks"] if sketch else ["edge"])
+    assert (result["edge"].shape, result["edge"].dtype) == ((length, *size, 15 if sketch else 1), np.uint8)
+    assert set(np.unique(result["edge"][:][..., 0])) <= {0, 255}
+    found = backend in ("canny", "face_sketch_given")
+    assert result.attributes["missing"] == ([] if found else list(range(length)))
+    assert result.attributes["carried"] == ([1] if backend == "face_sketch_given" and length > 1 else [])
+    if sketch:
+        assert (result["landmarks"].shape, result["landmarks"].dtype) == ((length, 68, 2), np.float32)
+        assert np.isfinite(result["landmarks"][:]).all() == found
+        assert result["edge"][:].any() == found
 
 
 BUILD = """

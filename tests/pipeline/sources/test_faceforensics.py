@@ -6,17 +6,18 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pipeline import arrays, before_work, layout, manifest, new_dataset, params, plan, prepare, runner, video
+from pipeline import arrays, before_work, clips, layout, manifest, new_dataset, params, plan, prepare, runner, video
 from pipeline.errors import InputError
 from pipeline.faces import Face
 from pipeline.journey import STAGES
 from pipeline.params_file import load
-from pipeline.sources import Item, open_item
+from pipeline.sources import Box, Item, open_item
 from pipeline.sources.faceforensics import check, is_for_testing, items, person
 from pipeline.store import Store
 from tests.conftest import REPOSITORY
 
 FOLDER = "original_sequences/youtube/c23/videos"
+SKETCHES = "    edges:\n      backend: face_sketch\n      options: {face_weights: yunet-n-640, landmark_weights: mediapipe-face_landmark}\n"
 OFFICIAL = [
     *(f"original_sequences/youtube/{quality}/videos/{n:03d}.mp4" for quality in ("raw", "c23", "c40") for n in range(1000)),
     *(f"manipulated_sequences/Deepfakes/c23/videos/{n:03d}_{n + 1:03d}.mp4" for n in range(0, 1000, 2)),
@@ -37,6 +38,7 @@ def source(**changes: object) -> params.FaceForensics:
         "face_every": 5,
         "face_lost": 0,
         "face_enlarge": 2.5,
+        "face_follow": None,
     }
     return params.FaceForensics(**{**values, **changes})
 
@@ -130,12 +132,12 @@ def test_check_compares_with_the_official_counts_and_names_unreadable_videos(tmp
     assert sum(finding.expected for finding in papers) == 854
 
 
-def walker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seen: dict[int, list[Face]], test_share: float = 0.0) -> Item:
+def walker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seen: dict[int, list[Face]], **changes: object) -> Item:
     """20 frames of 200x100; where the faces are is given."""
     video.write_mp4(tmp_path / "000.mp4", [np.zeros((100, 200, 3), np.uint8)] * 20, "30/1", crf=30)
     monkeypatch.setattr("pipeline.faces.looks", lambda frames, every, weights: seen)
     (tmp_path / "yunet.onnx").touch()
-    (item,) = items(source(folders=["."], test_share=test_share, face_weights=str(tmp_path / "yunet.onnx")), ["000.mp4"])
+    (item,) = items(source(folders=["."], face_weights=str(tmp_path / "yunet.onnx"), **{"test_share": 0.0, **changes}), ["000.mp4"])
     return item
 
 
@@ -144,11 +146,28 @@ def test_each_clip_has_its_own_square_and_one_without_a_face_names_its_frames(tm
     footage = open_item(walker(tmp_path, monkeypatch, seen), tmp_path)
     assert (footage.num_frames, footage.test_from, footage.palette) == (20, 20, None)
     assert footage.crop is not None
-    first = footage.crop(range(10))
-    assert (first.left, first.top, first.width, first.height) == (5, 5, 50, 50)
-    assert footage.crop(range(10, 15)).left == 105
+    assert footage.crop(range(10)) == [Box(5, 5, 50, 50)] * 10
+    assert {box.left for box in footage.crop(range(10, 15))} == {105}
     with pytest.raises(InputError, match="frames 10 to 19: a face is seen in 1 of 2 looks, it may be lost in 0"):
         footage.crop(range(10, 20))
+
+
+def test_a_square_that_follows_moves_with_the_face_and_the_stored_face_stays_in_the_middle(tmp_path, monkeypatch):
+    """A bright face of 20 pixels goes 3 pixels a frame to the right; looked at in every fifth frame."""
+    seen = {t: [Face(20.0 + 3 * t, 40.0, 40.0 + 3 * t, 60.0)] for t in (0, 5, 10, 15)}
+    item = walker(tmp_path, monkeypatch, seen, face_follow=0.5)
+    frames = [np.zeros((100, 200, 3), np.uint8) for _ in range(20)]
+    for t, frame in enumerate(frames):
+        frame[40:60, 20 + 3 * t : 40 + 3 * t] = 250
+    video.write_mp4(tmp_path / "000.mp4", frames, "30/1", crf=10)
+    p = params.Clips(width=50, height=50, crop=None, frames=15, stride=None)
+    (tmp_path / "out").mkdir()
+    clips.run_item(item, tmp_path, tmp_path / "out", p, {})
+    shown = arrays.reading(layout.arrays(tmp_path / "out" / "000_000000", "frames"))["rgb"]
+    assert shown.shape == (15, 50, 50, 3)
+    for frame in shown[2:10]:
+        x = np.flatnonzero(frame[25, :, 0] > 128)
+        assert (len(x), x.mean()) == pytest.approx((20, 24.5), abs=1.1)
 
 
 def test_all_of_a_test_video_is_for_testing(tmp_path, monkeypatch):
@@ -157,11 +176,10 @@ def test_all_of_a_test_video_is_for_testing(tmp_path, monkeypatch):
 
 @pytest.fixture
 def here(project: Path, shared_data: Path) -> Path:
-    """A data set `people` of one real face, and a video that shows the face and then nothing; FaceForensics++'s folders."""
+    """A data set `people` of one real face, and a video that shows the face and then nothing; FaceForensics++'s folders. No maps."""
     flownet2 = "      backend: ptlflow\n      options: {model: flownet2, weights: ptlflow-flownet2-things}\n"
-    layout.PARAMS.write_text(
-        (REPOSITORY / "params.yaml").read_text().replace(flownet2, "").replace("face_weights: yunet-n-640", "face_weights: null")
-    )
+    text = (REPOSITORY / "params.yaml").read_text().replace(flownet2, "").replace(SKETCHES, "    edges: {}\n")
+    layout.PARAMS.write_text(text.replace("face_weights: yunet-n-640", "face_weights: null"))
     folder = project / "raw" / FOLDER
     folder.mkdir(parents=True)
     frames = [frame[::2, ::2] for frame in video.frames(shared_data / "clips/face/face_talk_512x480.mp4")][:60]
@@ -193,9 +211,9 @@ def test_clips_of_a_data_set_without_maps_are_made_and_what_shows_no_face_is_lis
     again = runner.run("clips", "people")
     assert (again.computed, again.reused, again.left_out) == (0, 2, 1)
     with pytest.raises(
-        InputError, match="segmentation.backend is null: the data set has no label maps, which segmentation needs; only clips and"
+        InputError, match="the backends of segmentation, pose and edges are null: the data set has no maps, which dataset needs"
     ):
-        runner.run("segmentation", "people")
+        runner.run("dataset", "people")
 
 
 def test_the_weights_count_by_their_content(here, shared_data, monkeypatch):
