@@ -7,6 +7,7 @@ import torch
 
 from pipeline import arrays, layout, palettes
 from pipeline.errors import InputError
+from pipeline.maps import MapFolders, MapKind
 from pipeline.windows import Folders, Windows
 
 PALETTE = palettes.load("camvid")
@@ -35,9 +36,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def windows(folder: Path, **changes: object) -> Windows:
-    index = pd.DataFrame({"clip": list(CLIPS), "num_frames": list(CLIPS.values())})
+    index = pd.DataFrame({"clip": list(CLIPS), "start": 0, "num_frames": list(CLIPS.values())})
     settings = {"frames": 3, "past_frames": 2, "batch_size": 2, "start_from_nothing": 0.5, "seed": 0, **changes}
-    return Windows(Folders(folder, folder, folder, folder), index, PALETTE, **settings)
+    return Windows(Folders(folder, folder, MapFolders(folder, folder, None, None)), index, MapKind(PALETTE, True, 0, 0), **settings)
 
 
 def colours(frames: torch.Tensor) -> list[int]:
