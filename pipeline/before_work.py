@@ -136,7 +136,12 @@ class _Entry:
                     f"{self.where}.segmentation.backend is given, but its source has labels of one frame of each snippet alone"
                 )
             return
-        model_of = self._all_params.section(params.Segmentation, p.weights_from).weights_from
+        other = self._all_params.section(params.Segmentation, p.weights_from)
+        if other.backend is None:
+            raise InputError(
+                f"{self.where}.segmentation.weights_from is {p.weights_from}, which has no model: its own segmentation.backend is null"
+            )
+        model_of = other.weights_from
         if model_of != p.weights_from:
             raise InputError(
                 f"{self.where}.segmentation.weights_from is {p.weights_from}, which has no model of its own: "

@@ -231,6 +231,14 @@ def test_what_edges_alone_could_not_do_is_refused_before_the_clips(old, new, sen
         before_work.check(CLIPS, "mine", check(added("edges", old, new), PATH))
 
 
+def test_labels_of_a_data_set_that_makes_none_are_refused():
+    text = added("videos", "weights_from: mine", "weights_from: smoke").replace(
+        "weights_from: smoke}\n    instances: {min", "backend: null, weights_from: smoke}\n    instances: {min"
+    )
+    with pytest.raises(InputError, match="weights_from is smoke, which has no model: its own segmentation.backend is null"):
+        before_work.check(CLIPS, "mine", check(text, PATH))
+
+
 def test_where_nothing_can_be_cut_min_frames_may_be_any():
     before_work.check(CLIPS, "smoke", check(smoke("    dataset: {}", "    dataset: {min_frames: 99}"), PATH))
     refuses = added("edges", "{backend: canny}\n    dataset: {}", "{backend: canny, missing: refuse}\n    dataset: {min_frames: 99}")
