@@ -196,6 +196,7 @@ def test_the_pictures_are_of_the_middle_of_the_usable_part(finished):
         pose = arrays.reading(layout.arrays(finished.folder("pose") / "cut", "pose"))
         np.testing.assert_array_equal(pictures["cut.pose.png"], pose_map.pose_map(pose, t)[..., -3:])
     maps = ClipMaps(finished.clips.map_folders().of("cut"), finished.kind)
+    np.testing.assert_array_equal(pictures["cut.real.poster.png"], finished.array("clips", "cut", "rgb")[USED["cut"].start])
     np.testing.assert_array_equal(pictures["cut.maps.poster.png"], maps.picture(USED["cut"].start))
 
 
