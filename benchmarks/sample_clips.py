@@ -7,7 +7,7 @@ import pandas as pd
 
 from pipeline import clips, layout, optical_flow, palettes, params
 from pipeline.index import write_index
-from pipeline.palettes import Palette
+from pipeline.maps import MapFolders, MapKind
 from pipeline.params_file import Params, load
 from pipeline.sources import items_of
 from pipeline.windows import Folders
@@ -21,7 +21,7 @@ class SampleClips:
     folders: Folders
     dataset: Path
     index: pd.DataFrame
-    palette: Palette
+    kind: MapKind
     params: Params
 
 
@@ -36,12 +36,14 @@ def create(root: Path, *, width: int, height: int, num_clips: int, num_frames: i
     for item in items_of(source, [])[:num_clips]:
         clips.run_item(item, Path(), root, sized, {})
         rows.append(pd.read_csv(layout.clips_table(root)))
-    index = pd.concat(rows, ignore_index=True)
+    index = pd.concat(rows, ignore_index=True).assign(start=0)
     flow_section = all_params.section(params.OpticalFlow, DATASET)
     for clip in index["clip"]:
         (root / "optical_flow" / clip).mkdir(parents=True)
         optical_flow.run_clip(root / clip, root / "optical_flow" / clip, flow_section, {}, "cpu")
     (root / "dataset").mkdir()
     write_index(root / "dataset", "train", index)
-    folders = Folders(root, root, root, root / "optical_flow")
-    return SampleClips(folders, root / "dataset", index, palettes.load("sample_street"), all_params)
+    folders = Folders(root, root / "optical_flow", MapFolders(segmentation=root, instances=root, edges=None, pose=None))
+    return SampleClips(
+        folders, root / "dataset", index, MapKind(palettes.load("sample_street"), instances=True, edges=0, pose=0), all_params
+    )

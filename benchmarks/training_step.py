@@ -96,9 +96,11 @@ def train_once(side: str, size: str, steps: int) -> dict[str, list[float]]:
         (root / "work").mkdir()
         train.run(
             folders.clips,
-            folders.segmentation,
-            folders.instances,
+            folders.maps.segmentation,
+            folders.maps.instances,
             folders.optical_flow,
+            folders.maps.pose,
+            folders.maps.edges,
             sample.dataset,
             root / "out",
             root / "work",

@@ -83,7 +83,7 @@ def windows_of(sample: SampleClips) -> Windows:
     return Windows(
         sample.folders,
         sample.index,
-        sample.palette,
+        sample.kind,
         frames=p.window_frames,
         past_frames=p.generator.past_frames,
         batch_size=p.batch_size,
@@ -212,8 +212,7 @@ def _files(sample: SampleClips, clip: str) -> dict[str, Path]:
     folders = sample.folders
     return {
         "frames": layout.arrays(folders.clips / clip, "frames"),
-        "segmentation": layout.arrays(folders.segmentation / clip, "segmentation"),
-        "instances": layout.arrays(folders.instances / clip, "instances"),
+        **{name: layout.arrays(folder / clip, name) for name, folder in vars(folders.maps).items() if folder},
         "optical_flow": layout.arrays(folders.optical_flow / clip, "optical_flow"),
     }
 

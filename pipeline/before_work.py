@@ -5,13 +5,15 @@ Only what a stage still ahead uses is looked at: what is upstream of the one tha
 
 from collections import Counter
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, TypeVar
 
 from pipeline import extractors, params, weights
 from pipeline.errors import InputError
 from pipeline.journey import STAGES, Stage
 from pipeline.params_file import Params
 from pipeline.sources import Item
+
+S = TypeVar("S", bound=params.Section)
 
 KNOW_INSTANCES = ("sample_street", "apolloscape", "paired")
 """Sources that may know the instances of all frames."""
@@ -84,6 +86,7 @@ class _Entry:
             params.Instances: self._check_instances,
             params.OpticalFlow: self._check_optical_flow,
             params.Edges: self._check_edges,
+            params.Dataset: self._check_dataset,
             params.Train: self._check_training,
             params.Evaluate: self._check_evaluation,
         }
@@ -134,24 +137,27 @@ class _Entry:
                     f"{self.where}.segmentation.backend is given, but its source has labels of one frame of each snippet alone"
                 )
             return
-        model_of = self._all_params.section(params.Segmentation, p.weights_from).weights_from
+        other = self._all_params.section(params.Segmentation, p.weights_from)
+        if other.backend is None:
+            raise InputError(
+                f"{self.where}.segmentation.weights_from is {p.weights_from}, which has no model: its own segmentation.backend is null"
+            )
+        model_of = other.weights_from
         if model_of != p.weights_from:
             raise InputError(
                 f"{self.where}.segmentation.weights_from is {p.weights_from}, which has no model of its own: "
                 f"its own segmentation.weights_from is {model_of}; name a data set that names itself"
             )
-        model = self.sections[params.SegmentationModel]
-        assert isinstance(model, params.SegmentationModel)
+        model = self._section(params.SegmentationModel)
         if p.weights_from == self.dataset and model.weights is None and not has_labels:
             raise InputError(
                 f"{self.where}.segmentation.weights_from is the data set itself, but its source has no labels to learn from: "
-                "name a data set that has some, or give segmentation_model.weights; or set segmentation.backend to null, "
-                "which leaves clips and optical flow"
+                "name a data set that has some, or give segmentation_model.weights; or set segmentation.backend to null "
+                "and take other maps: edges.backend canny needs nothing"
             )
 
     def _check_instances(self, p: params.Instances) -> None:
-        segmentation = self.sections[params.Segmentation]
-        assert isinstance(segmentation, params.Segmentation)
+        segmentation = self._section(params.Segmentation)
         if p.backend and segmentation.backend is None:
             raise InputError(
                 f"{self.where}.instances.backend is {p.backend}, but segmentation.backend is null: instances are those of label maps; "
@@ -183,7 +189,7 @@ class _Entry:
                 open_network(weights.path_of(p.options[name], f"{self.where}.edges.options.{name}"))
 
     def _check_evaluation(self, p: params.Evaluate) -> None:
-        strides = self._optical_flow().strides
+        strides = self._section(params.OpticalFlow).strides
         if p.stride not in strides:
             raise InputError(f"{self.where}.evaluate.stride is {p.stride}: optical_flow.strides has {', '.join(map(str, strides))}")
         longest, window_frames = _longest_test_clip(self.source), p.video_network.window_frames
@@ -193,14 +199,33 @@ class _Entry:
                 f"source.{longest} = {getattr(self.source, longest)}"
             )
 
+    def _check_dataset(self, p: params.Dataset) -> None:
+        """Clips are cut where frames are missing: what is left must do for a training window, and a whole clip for `min_frames`."""
+        gaps: list[params.Gaps] = [self._section(params.Pose), self._section(params.Edges)]
+        if not any(section.backend and section.missing == "cut" for section in gaps):
+            return
+        train, clips = self._section(params.Train), self._section(params.Clips)
+        needed = train.window_frames + train.generator.past_frames
+        if p.min_frames < needed:
+            raise InputError(
+                f"{self.where}.dataset.min_frames is {p.min_frames}: train.window_frames {train.window_frames} and "
+                f"generator.past_frames {train.generator.past_frames} need {needed}"
+            )
+        if p.min_frames > clips.frames:
+            raise InputError(f"{self.where}.dataset.min_frames is {p.min_frames}: clips have clips.frames = {clips.frames}")
+
     def _check_training(self, p: params.Train) -> None:
-        clips = self.sections[params.Clips]
-        assert isinstance(clips, params.Clips)
+        clips = self._section(params.Clips)
         needed = p.window_frames + p.generator.past_frames
         if needed > clips.frames:
             raise InputError(
                 f"{self.where}.train.window_frames {p.window_frames} and generator.past_frames {p.generator.past_frames} need clips of "
                 f"{needed} frames: clips.frames is {clips.frames}"
+            )
+        if p.generator.foreground and not self._section(params.Segmentation).backend:
+            raise InputError(
+                f"{self.where}.train.generator.foreground is true, but segmentation.backend is null: what is foreground, label maps say; "
+                "set it to false"
             )
         if p.weights.perceptual and p.vgg_weights is None:
             raise InputError(f"{self.where}.train.weights.perceptual is {p.weights.perceptual}, but train.vgg_weights names no file")
@@ -216,9 +241,9 @@ class _Entry:
             if largest <= 2 ** (scales - 1):
                 raise InputError(f"{self.where}.train.{name}.scales is {scales}: too many for {clips.width}x{clips.height} pixels")
 
-    def _optical_flow(self) -> params.OpticalFlow:
-        section = self.sections[params.OpticalFlow]
-        assert isinstance(section, params.OpticalFlow)
+    def _section(self, cls: type[S]) -> S:
+        section = self.sections[cls]
+        assert isinstance(section, cls)
         return section
 
 

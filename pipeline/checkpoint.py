@@ -11,30 +11,30 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from models.video_generator import VideoGenerator
-from pipeline import layout, palettes
+from pipeline import layout
 from pipeline.errors import InputError, is_machine_fault, one_line
-from pipeline.palettes import Palette
+from pipeline.maps import MapKind
 
 WEIGHTS, DESCRIPTION = "generator.safetensors", "generator.json"
 
 
-def save_generator(folder: Path, generator: VideoGenerator, arguments: dict[str, Any], palette: Palette, each_alone: bool) -> None:
+def save_generator(folder: Path, generator: VideoGenerator, arguments: dict[str, Any], kind: MapKind, each_alone: bool) -> None:
     """`arguments` are VideoGenerator's; `each_alone`: it was trained to make every frame without the past."""
     folder.mkdir(parents=True, exist_ok=True)
     save_file({name: weight.contiguous() for name, weight in generator.state_dict().items()}, folder / WEIGHTS)
-    described = {"generator": arguments, "palette": palette.as_attributes(), "each_alone": each_alone}
+    described = {"generator": arguments, "maps": kind.as_attributes(), "each_alone": each_alone}
     (folder / DESCRIPTION).write_text(json.dumps(described, indent=1, sort_keys=True))
 
 
 class TrainedGenerator:
-    """A generator with its weights, ready to synthesize, and the palette of its maps."""
+    """A generator with its weights, ready to synthesize, and the kind of maps that it was trained on."""
 
     def __init__(self, folder: Path, device: str) -> None:
         if not (folder / DESCRIPTION).is_file():
             raise InputError(f"{folder}: no trained generator there ({DESCRIPTION} is missing)")
         try:
             described = json.loads((folder / DESCRIPTION).read_text())
-            self.palette = palettes.from_attributes(described["palette"])
+            self.kind = MapKind.from_attributes(described["maps"])
             self.each_alone: bool = described["each_alone"]
             network = VideoGenerator(**described["generator"])
             network.load_state_dict(load_file(folder / WEIGHTS))

@@ -7,8 +7,9 @@ kernel video distance compare all windows of a method with the same windows of t
 
 import json
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from dataclasses import dataclass, field, fields
+from itertools import repeat
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +35,7 @@ Segment = Callable[[np.ndarray], np.ndarray]
 
 def run(
     clips: Path,
-    segmentation: Path,
+    segmentation: Path | None,
     optical_flow: Path,
     segmentation_model: Path,
     segmentation_scores: Path,
@@ -48,19 +49,19 @@ def run(
     test = read_index(dataset, "test")
     _require_windows(test["num_frames"].tolist(), p.video_network)
     network = video_network.load(p.video_network, device)
-    test_clips = test["clip"].tolist()
-    palette = from_attributes(arrays.reading(layout.arrays(segmentation / test_clips[0], "segmentation")).attributes["palette"])
-    segment = _segment(segmentation_model, palette, device)
-    colours = baselines.mean_colours(_training_pairs(clips, segmentation, dataset))
+    palette = _palette(segmentation / test["clip"].iloc[0]) if segmentation else None
+    segment = _segment(segmentation_model, palette, device) if palette else None
+    colours = baselines.mean_colours(_training_pairs(clips, segmentation, dataset)) if segmentation else None
     tallies: dict[str, dict[str, Tally]] = {}
     features: dict[str, list[np.ndarray]] = {}
-    for clip in progress.track(test_clips, "evaluate", len(test_clips)):
-        real = _Real.opened(clips / clip, segmentation / clip, optical_flow / clip, p.stride)
+    for row in progress.track(test.to_dict("records"), "evaluate", len(test)):
+        clip = row["clip"]
+        real = _Real.opened(clip, _used(row), clips, segmentation, optical_flow, p.stride)
         videos = {
             "vid2vid": _synthesized(synthesize / clip),
             "per_frame": _synthesized(synthesize_per_frame / clip),
             "copy_first_frame": baselines.copy_first_frame(real.rgb()),
-            "mean_colour_per_label": baselines.mean_colour_per_label(real.labels(), colours),
+            "mean_colour_per_label": baselines.mean_colour_per_label(real.labels(), colours) if colours is not None else None,
             "real": real.rgb(),
         }
         for method, video in videos.items():
@@ -105,35 +106,46 @@ class Tally:
 
 @dataclass(frozen=True)
 class _Real:
+    """The part of a test clip that is used."""
+
+    used: range
     frames: arrays.Clip
-    segmentation: arrays.Clip
+    segmentation: arrays.Clip | None
     optical_flow: arrays.Clip
-    palette: Palette
+    palette: Palette | None
 
     @classmethod
-    def opened(cls, clips: Path, segmentation: Path, optical_flow: Path, stride: int) -> "_Real":
-        labels = arrays.reading(layout.arrays(segmentation, "segmentation"))
-        motion = arrays.reading(layout.arrays(optical_flow, "optical_flow"))
+    def opened(cls, clip: str, used: range, clips: Path, segmentation: Path | None, optical_flow: Path, stride: int) -> "_Real":
+        frames = arrays.reading(layout.arrays(clips / clip, "frames"))
+        labels = arrays.reading(layout.arrays(segmentation / clip, "segmentation")) if segmentation else None
+        motion = arrays.reading(layout.arrays(optical_flow / clip, "optical_flow"))
         if stride not in motion.attributes["strides"]:
             raise InputError(f"evaluate.stride is {stride}: optical_flow.strides has {', '.join(map(str, motion.attributes['strides']))}")
-        return cls(arrays.reading(layout.arrays(clips, "frames")), labels, motion, from_attributes(labels.attributes["palette"]))
+        return cls(used, frames, labels, motion, _palette(segmentation / clip) if segmentation else None)
 
     def rgb(self) -> Iterator[np.ndarray]:
-        return self.frames.frames("rgb")
+        return (self.frames["rgb"][t] for t in self.used)
 
     def labels(self) -> Iterator[np.ndarray]:
-        return self.segmentation.frames("label")
+        assert self.segmentation is not None
+        return (self.segmentation["label"][t] for t in self.used)
+
+    def confusion(self, label: np.ndarray | None, fake: np.ndarray, segment: Segment | None) -> Any:
+        if label is None or segment is None or self.palette is None:
+            return 0
+        return confusion(self.palette.learned_labels(label), segment(fake), self.palette.num_labels)
 
     def motion(self, stride: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """Optical flow and confidence."""
-        names = (f"optical_flow_{stride}", f"confidence_{stride}")
-        return zip(*(self.optical_flow.frames(name) for name in names), strict=True)
+        moved, sure = (self.optical_flow[f"{name}_{stride}"] for name in ("optical_flow", "confidence"))
+        return ((moved[t], sure[t]) for t in self.used)
 
 
 def _measured(video: Iterator[np.ndarray], real: _Real, segment: Segment | None, windows: WindowFeatures, stride: int) -> Tally:
     """Holds no more than `stride` frames of the video, and a window."""
     tally, earlier = Tally(), deque[np.ndarray](maxlen=stride)
-    for fake, rgb, label, motion in zip(video, real.rgb(), real.labels(), real.motion(stride), strict=True):
+    labels = real.labels() if segment else repeat(None, len(real.used))
+    for fake, rgb, label, motion in zip(video, real.rgb(), labels, real.motion(stride), strict=True):
         error = warping_error(fake, earlier[0], optical_flow=motion[0], confidence=motion[1]) if len(earlier) == stride else None
         tally += Tally(
             frames=1,
@@ -143,7 +155,7 @@ def _measured(video: Iterator[np.ndarray], real: _Real, segment: Segment | None,
             ssim=ssim(rgb, fake),
             gradient_energy=gradient_energy(fake),
             real_gradient_energy=gradient_energy(rgb),
-            confusion=confusion(real.palette.learned_labels(label), segment(fake), real.palette.num_labels) if segment else 0,
+            confusion=real.confusion(label, fake, segment),
         )
         earlier.append(fake)
         windows.see(fake)
@@ -188,9 +200,19 @@ def _about(network: VideoNetwork, p: params.VideoNetwork, real: np.ndarray) -> d
 
 
 def _training_pairs(clips: Path, segmentation: Path, dataset: Path) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    for clip in read_index(dataset, "train")["clip"]:
-        rgb = arrays.reading(layout.arrays(clips / clip, "frames")).frames("rgb")
-        yield from zip(rgb, arrays.reading(layout.arrays(segmentation / clip, "segmentation")).frames("label"), strict=True)
+    for row in read_index(dataset, "train").to_dict("records"):
+        rgb = arrays.reading(layout.arrays(clips / row["clip"], "frames"))["rgb"]
+        label = arrays.reading(layout.arrays(segmentation / row["clip"], "segmentation"))["label"]
+        yield from ((rgb[t], label[t]) for t in _used(row))
+
+
+def _used(row: Mapping[Hashable, Any]) -> range:
+    """Of a clip's frames, those that the index names."""
+    return range(row["start"], row["start"] + row["num_frames"])
+
+
+def _palette(labelled: Path) -> Palette:
+    return from_attributes(arrays.reading(layout.arrays(labelled, "segmentation")).attributes["palette"])
 
 
 def _synthesized(folder: Path) -> Iterator[np.ndarray] | None:

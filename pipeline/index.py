@@ -13,7 +13,10 @@ def write_index(dataset: Path, split: str, rows: pd.DataFrame) -> None:
 
 
 def read_index(dataset: Path, split: str) -> pd.DataFrame:
-    """One row a clip, in their order: clip, split, sequence, first_frame, num_frames, height, width, confidence."""
+    """One row a clip, in their order: clip, split, sequence, first_frame, start, num_frames, height, width, confidence.
+
+    Of the clip, `num_frames` frames from `start` on are used. `first_frame` is the clip's own in its sequence.
+    """
     path = layout.index(dataset, split)
     try:
         return pd.read_parquet(path)

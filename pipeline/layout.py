@@ -81,14 +81,14 @@ def clips_table(item_folder: Path) -> Path:
     return item_folder / "clips.csv"
 
 
-def clips_left_out(item_folder: Path) -> Path:
-    """The clips that one source item did not give, with the reason; written by the stage `clips` where there are any."""
-    return item_folder / "clips_left_out.csv"
+def clips_left_out(part_folder: Path) -> Path:
+    """The clips that one source item, or one split, did not give, with the reason; written by `clips` and `dataset` where there are any."""
+    return part_folder / "clips_left_out.csv"
 
 
-def left_out(clips_folder: Path) -> Path:
-    """Those of all items."""
-    return clips_folder / "left_out.csv"
+def left_out(stage_folder: Path) -> Path:
+    """Those of all items or splits."""
+    return stage_folder / "left_out.csv"
 
 
 def arrays(clip_folder: Path, modality: str) -> Path:

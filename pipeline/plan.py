@@ -156,7 +156,7 @@ class _JobMaker:
     def __init__(self, stage: Stage, dataset: str, all_params: Params, store: Store, *extra_modules: str) -> None:
         self.stage, self.store = stage, store
         segmentation = all_params.section(params.Segmentation, dataset)
-        offered = {"dataset_name": dataset, "own_model": segmentation.weights_from == dataset}
+        offered = {"dataset_name": dataset, "own_model": segmentation.backend is not None and segmentation.weights_from == dataset}
         self.named = {name: value for name, value in offered.items() if stage.takes(name)}
         self.sections = {name: all_params.section(cls, dataset) for name, cls in stage.sections().items()}
         self.device = all_params.machine.device

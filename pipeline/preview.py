@@ -9,21 +9,20 @@ import numpy as np
 from PIL import Image
 
 from models.video_generator import Generated
-from pipeline.palettes import VOID, Palette
-from pipeline.tensors import tensor_to_frames
+from pipeline.maps import MapKind
+from pipeline.tensors import maps_to_picture, tensor_to_frames
 from pipeline.windows import Batch
 
 MOST_FRAMES = 6
 GAP = 4
 
 
-def save_preview(path: Path, batch: Batch, generated: Generated, palette: Palette) -> None:
-    """Rows: labels, real frames, generated frames; columns: the window's first frames. Of the batch, the first window."""
+def save_preview(path: Path, batch: Batch, generated: Generated, kind: MapKind) -> None:
+    """Rows: maps, real frames, generated frames; columns: the window's first frames. Of the batch, the first window."""
     real = tensor_to_frames(batch.real[0, :MOST_FRAMES])  # t h w 3
     fake = tensor_to_frames(generated.image[0, :MOST_FRAMES])
-    one_hot = batch.maps[0, -batch.real.shape[1] :, : palette.num_labels].cpu()[:MOST_FRAMES]  # t n h w
-    labels = np.where(one_hot.amax(dim=1).numpy() > 0, one_hot.argmax(dim=1).numpy(), VOID).astype(np.uint8)
-    rows = [_joined(list(row), axis=1) for row in (palette.paint(labels), real, fake)]
+    maps = [maps_to_picture(of_frame, kind) for of_frame in batch.maps[0, -batch.real.shape[1] :][:MOST_FRAMES]]
+    rows = [_joined(list(row), axis=1) for row in (maps, real, fake)]
     path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = path.with_suffix(".unfinished")
     Image.fromarray(_joined(rows, axis=0)).save(unfinished, format="png")

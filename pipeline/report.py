@@ -5,7 +5,7 @@ It holds no time, host or path: equal inputs give equal bytes.
 
 import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,8 +17,9 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from pipeline import arrays, clip_list, curves, layout, params, pictures, video
 from pipeline.index import read_index
 from pipeline.made_by import Made, libraries, made
+from pipeline.maps import ClipMaps, MapFolders, MapKind
 from pipeline.metrics.measures import MEASURES, METHODS
-from pipeline.palettes import Palette, from_attributes
+from pipeline.palettes import Palette
 from pipeline.verdict import best, shown, verdict
 
 STILLS = 5
@@ -29,13 +30,18 @@ WHEEL_PIXELS = 144
 RENDERED = "sample_street"
 """`source_kind` of frames that are drawn, not filmed."""
 
+LABELS_NEEDED = "miou"
+"""Measure that says nothing without label maps."""
+
 
 def run(
     clips: Path,
     segmentation_scores: Path,
-    segmentation: Path,
-    instances: Path,
+    segmentation: Path | None,
+    instances: Path | None,
     optical_flow: Path,
+    pose: Path | None,
+    edges: Path | None,
     dataset: Path,
     train: Path,
     train_per_frame: Path,
@@ -51,31 +57,33 @@ def run(
 ) -> None:
     layout.media(out).mkdir()
     test = read_index(dataset, "test")
-    folders = Folders(clips, segmentation, instances, optical_flow, synthesize, synthesize_per_frame)
-    shown_clips = [_shown_clip(row["clip"], folders, layout.media(out), p.crf) for _, row in test.head(p.clips).iterrows()]
-    first = test["clip"].iloc[0]
+    folders = Folders(clips, MapFolders(segmentation, instances, edges, pose), optical_flow, synthesize, synthesize_per_frame)
+    shown_clips = [_shown_clip(folders.clip(row), layout.media(out), p.crf) for row in test.head(p.clips).to_dict("records")]
+    first = folders.clip(test.to_dict("records")[0])
     scores = json.loads(layout.scores(evaluate).read_text())
-    made_parts = made(made_by, folders.attributes(first), {"segmentation_model": model_training, "train": training})
+    made_parts = made(made_by, first.attributes(), {"segmentation_model": model_training, "train": training})
     page = {
         "name": dataset_name,
-        "rendered": folders.attributes(first)["clips"].get("source_kind") == RENDERED,
+        "rendered": first.attributes()["clips"].get("source_kind") == RENDERED,
+        "maps_are": " and ".join(first.maps.kind.names()),
+        "labels": first.maps.kind.palette is not None,
         "labelled_by": _labelled_by(made_parts),
         "splits": {split: _split(read_index(dataset, split)) for split in ("train", "test")},
         "num_test_clips": len(test),
         "clips": shown_clips,
-        "measures": MEASURES,
+        "measures": [measure for measure in MEASURES if first.maps.kind.palette or measure.key != LABELS_NEEDED],
         "methods": {key: label for key, label in METHODS.items() if key in scores},
         "scores": scores,
         "best": best(scores),
         "shown": shown,
         "verdict": verdict(scores),
         "model": json.loads(layout.scores(segmentation_scores).read_text()),
-        "classes": _classes(dataset, folders.palette(first)),
+        "classes": _classes(dataset, first.maps.kind.palette) if first.maps.kind.palette else [],
         "panels": curves.panels(_losses({"vid2vid": train, "per frame": train_per_frame})),
         "panel_size": (curves.WIDTH, curves.HEIGHT),
         "previews": _previews({"vid2vid": train, "per frame": train_per_frame}, layout.media(out)),
         "made": made_parts,
-        "libraries": libraries(folders.attributes(first)),
+        "libraries": libraries(first.attributes()),
         "key": made_by["key"],
     }
     pictures.save(layout.media(out) / "wheel.png", pictures.colour_wheel(WHEEL_PIXELS))
@@ -85,100 +93,128 @@ def run(
 @dataclass(frozen=True)
 class Folders:
     clips: Path
-    segmentation: Path
-    instances: Path
+    maps: MapFolders
     optical_flow: Path
     synthesize: Path
     synthesize_per_frame: Path
 
-    def frames(self, clip: str) -> arrays.Clip:
-        return arrays.reading(layout.arrays(self.clips / clip, "frames"))
-
-    def labels(self, clip: str) -> arrays.Clip:
-        return arrays.reading(layout.arrays(self.segmentation / clip, "segmentation"))
-
-    def palette(self, clip: str) -> Palette:
-        return from_attributes(self.labels(clip).attributes["palette"])
-
-    def objects(self, clip: str) -> arrays.Clip:
-        return arrays.reading(layout.arrays(self.instances / clip, "instances"))
-
-    def motion(self, clip: str) -> arrays.Clip:
-        return arrays.reading(layout.arrays(self.optical_flow / clip, "optical_flow"))
-
-    def fakes(self, clip: str) -> dict[str, arrays.Clip]:
-        """By method; without the ones that were not trained."""
-        paths = {
+    def clip(self, row: Mapping[Hashable, Any]) -> "ShownClip":
+        """By its row of the index."""
+        clip, folders = row["clip"], self.maps.of(row["clip"])
+        fakes = {
             "vid2vid": layout.arrays(self.synthesize / clip, "frames"),
             "per_frame": layout.arrays(self.synthesize_per_frame / clip, "frames"),
         }
-        return {method: arrays.reading(path) for method, path in paths.items() if path.is_file()}
+        return ShownClip(
+            clip,
+            range(row["start"], row["start"] + row["num_frames"]),
+            arrays.reading(layout.arrays(self.clips / clip, "frames")),
+            folders.files(),
+            ClipMaps(folders, MapKind.of(folders)),
+            arrays.reading(layout.arrays(self.optical_flow / clip, "optical_flow")),
+            {method: arrays.reading(path) for method, path in fakes.items() if path.is_file()},
+        )
 
-    def attributes(self, clip: str) -> dict[str, dict[str, Any]]:
+
+@dataclass(frozen=True)
+class ShownClip:
+    name: str
+    used: range
+    """Its frames that were used: all that the page shows. The fake ones are these alone."""
+    frames: arrays.Clip
+    map_files: dict[str, arrays.Clip]
+    """By modality; those that the data set has."""
+    maps: ClipMaps
+    optical_flow: arrays.Clip
+    fakes: dict[str, arrays.Clip]
+    """By method; without the ones that were not trained."""
+
+    def attributes(self) -> dict[str, dict[str, Any]]:
         """What made the clip's files, by stage."""
-        files = {"clips": self.frames, "segmentation": self.labels, "instances": self.objects, "optical_flow": self.motion}
-        fakes = {{"vid2vid": "synthesize", "per_frame": "synthesize_per_frame"}[name]: file for name, file in self.fakes(clip).items()}
-        return {stage: file.attributes for stage, file in {**{name: read(clip) for name, read in files.items()}, **fakes}.items()}
+        fakes = {{"vid2vid": "synthesize", "per_frame": "synthesize_per_frame"}[name]: file for name, file in self.fakes.items()}
+        files = {"clips": self.frames, **self.map_files, "optical_flow": self.optical_flow, **fakes}
+        return {stage: file.attributes for stage, file in files.items()}
+
+    def videos(self) -> dict[str, tuple[str, Callable[[int], np.ndarray]]]:
+        """Key -> caption, and the picture at a time, counted from the first frame that was used."""
+        first, real = self.used.start, self.frames["rgb"]
+        return {
+            "maps": (" and ".join(self.maps.kind.names()), lambda t: self.maps.picture(first + t)),
+            "real": (METHODS["real"], lambda t: real[first + t]),
+            **{method: (METHODS[method], fake["rgb"].__getitem__) for method, fake in self.fakes.items()},
+        }
 
 
-def _shown_clip(clip: str, folders: Folders, media: Path, crf: int) -> dict[str, Any]:
+def _shown_clip(clip: ShownClip, media: Path, crf: int) -> dict[str, Any]:
     """Writes a clip's videos and pictures; returns what the page says about it."""
-    num_frames, height, width, _ = folders.frames(clip)["rgb"].shape
-    rate = folders.frames(clip).attributes["frames_per_second"]
+    num_frames, (height, width) = len(clip.used), clip.frames["rgb"].shape[1:3]
+    rate = clip.frames.attributes["frames_per_second"]
     videos = []
-    for key, (caption, length, frame) in _videos(clip, folders).items():
-        stem = media / f"{clip}.{key}"
-        video.write_mp4(stem.with_name(stem.name + ".mp4"), map(frame, range(length)), rate, crf)
+    for key, (caption, frame) in clip.videos().items():
+        stem = media / f"{clip.name}.{key}"
+        video.write_mp4(stem.with_name(stem.name + ".mp4"), map(frame, range(num_frames)), rate, crf)
         pictures.save(stem.with_name(stem.name + ".poster.png"), frame(0))
-        stills = [frame(t) for t in np.linspace(0, length - 1, STILLS).round().astype(int).tolist()]
+        stills = [frame(t) for t in np.linspace(0, num_frames - 1, STILLS).round().astype(int).tolist()]
         pictures.save(stem.with_name(stem.name + ".stills.png"), pictures.side_by_side(stills, GAP))
         videos.append({"key": key, "caption": caption})
     numerator, denominator = map(int, rate.split("/"))
     size = {"num_frames": num_frames, "height": height, "width": width}
-    return {"clip": clip, **size, "rate": numerator / denominator, "videos": videos, "maps": _save_maps(clip, folders, media)}
+    return {"clip": clip.name, **size, "rate": numerator / denominator, "videos": videos, "maps": _save_maps(clip, media)}
 
 
-def _videos(clip: str, folders: Folders) -> dict[str, tuple[str, int, Callable[[int], np.ndarray]]]:
-    """Key -> caption, number of frames, and the picture at a time."""
-    palette, labels = folders.palette(clip), folders.labels(clip)["label"]
-    real, fakes = folders.frames(clip)["rgb"], folders.fakes(clip)
-    return {
-        "maps": ("label maps", len(labels), lambda t: palette.paint(labels[t])),
-        "real": (METHODS["real"], len(real), lambda t: real[t]),
-        **{method: (METHODS[method], len(fake["rgb"]), fake["rgb"].__getitem__) for method, fake in fakes.items()},
-    }
-
-
-def _save_maps(clip: str, folders: Folders, media: Path) -> dict[str, Any]:
+def _save_maps(clip: ShownClip, media: Path) -> dict[str, Any]:
     """Pictures of what is known about the middle frame."""
-    rgb, motion = folders.frames(clip)["rgb"], folders.motion(clip)
-    stride, t = min(motion.attributes["strides"]), len(rgb) // 2
+    middle = len(clip.used) // 2
+    t, motion = clip.used[middle], clip.optical_flow
+    stride = min(motion.attributes["strides"])
     optical_flow, confidence = motion[f"optical_flow_{stride}"][t], motion[f"confidence_{stride}"][t]
-    instance, label, palette = folders.objects(clip)["instance"][t], folders.labels(clip)["label"][t], folders.palette(clip)
     full = pictures.full_length(optical_flow, confidence)
     saved = {
-        "frame": rgb[t],
-        "labels": pictures.labels_over(rgb[t], label, palette),
-        "instances": pictures.objects_over(rgb[t], instance),
+        "frame": clip.frames["rgb"][t],
+        **_map_pictures(clip, t),
         "flow": pictures.optical_flow_colours(optical_flow, full),
         "confidence": confidence,
     }
     for name, picture in saved.items():
-        pictures.save(media / f"{clip}.{name}.png", picture)
-    present = set(np.unique(label).tolist())
+        pictures.save(media / f"{clip.name}.{name}.png", picture)
     return {
-        "frame": t,
+        "frame": middle,
         "stride": stride,
         "full": full,
-        "objects": int(np.unique(instance[instance > 0]).size),
         "confident": float((confidence >= 128).mean()),
-        "legend": [c for c in palette.classes if c.id in present],
+        **_counted(clip, t),
+        "pictures": list(saved),
+    }
+
+
+def _map_pictures(clip: ShownClip, t: int) -> dict[str, np.ndarray]:
+    """Of each modality that there is."""
+    rgb, maps, found = clip.frames["rgb"][t], clip.maps, {}
+    if maps.kind.palette:
+        found["labels"] = pictures.labels_over(rgb, maps.labels([t])[0], maps.kind.palette)
+    if maps.kind.instances:
+        found["instances"] = pictures.objects_over(rgb, maps.instances([t])[0])
+    if maps.kind.edges:
+        found["edges"] = maps.kind.drawn(None, maps.edges([t])[0], None)
+    if maps.kind.pose:
+        found["pose"] = maps.kind.drawn(None, None, maps.poses([t])[0])
+    return found
+
+
+def _counted(clip: ShownClip, t: int) -> dict[str, Any]:
+    """Classes and number of objects that are seen in the frame."""
+    palette = clip.maps.kind.palette
+    present = set(np.unique(clip.maps.labels([t])).tolist()) if palette else set()
+    instance = clip.maps.instances([t]) if clip.maps.kind.instances else np.zeros(0, np.uint16)
+    return {
+        "objects": int(np.unique(instance[instance > 0]).size),
+        "legend": [c for c in palette.classes if c.id in present] if palette else [],
     }
 
 
 def _labelled_by(made_parts: list[Made]) -> dict[str, Any]:
-    """Back-end and data set of the labels."""
-    labelling = next(part.parameters for part in made_parts if part.stage == "segmentation")
+    """Back-end and data set of the labels; empty where there are none."""
+    labelling = next((part.parameters for part in made_parts if part.stage == "segmentation"), {})
     return {"backend": labelling.get("backend", ""), "weights_from": labelling.get("weights_from", "")}
 
 

@@ -53,7 +53,7 @@ class Summary:
     failed: list[Outcome]
     seconds: float
     left_out: int = 0
-    """Clips that do not show what their source is for."""
+    """Clips that do not show what their source is for, or do so in too few frames."""
 
     def __str__(self) -> str:
         counts = f"{self.computed} computed, {self.reused} reused, {len(self.failed)} failed"
@@ -193,8 +193,9 @@ def publish(stage: Stage, jobs: list[Job], store: Store, folder: Path) -> int:
             store.link(job.key, folder / job.name if stage.per == "clip" else folder)
             if stage.per == "item":
                 layout.clips_table(folder).unlink()
-                layout.clips_left_out(folder).unlink(missing_ok=True)
-        left_out = _left_out_rows(jobs, store) if stage.per == "item" else []
+            if stage.per in ("item", "split"):
+                layout.clips_left_out(folder).unlink(missing_ok=True)  # of this part; the table of all follows
+        left_out = _left_out_rows(jobs, store) if stage.per in ("item", "split") else []
         if left_out:
             pd.DataFrame(left_out).to_csv(layout.left_out(folder), index=False, lineterminator="\n")
         manifest.write(folder, _clip_rows(jobs, store) if stage.per == "item" else _rows(jobs))
@@ -223,7 +224,8 @@ def _clip_rows(jobs: list[Job], store: Store) -> pd.DataFrame:
 
 def _left_out_rows(jobs: list[Job], store: Store) -> list[dict[str, str]]:
     tables = ((job, layout.clips_left_out(store.path(job.key))) for job in jobs)
-    return [{"item_key": job.key, **row} for job, table in tables if table.is_file() for row in manifest.text_rows(table)]
+    rows = [(job, row) for job, table in tables if table.is_file() for row in manifest.text_rows(table)]
+    return [{"item_key": job.key, **row} if STAGES[job.stage].per == "item" else row for job, row in rows]
 
 
 def _call(job: Job, out: Path, store: Store) -> None:

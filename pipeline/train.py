@@ -16,12 +16,12 @@ from models.discriminator import Discriminator
 from models.losses import total
 from models.vgg import VggFeatures
 from models.video_generator import VideoGenerator
-from pipeline import arrays, layout, palettes, params, preview, progress
+from pipeline import layout, params, preview, progress
 from pipeline.checkpoint import TrainingState, load_weights, save_generator
 from pipeline.errors import InputError
 from pipeline.index import read_index
+from pipeline.maps import MapFolders, MapKind
 from pipeline.objective import Networks, discriminator_side, generate, generator_side, judge
-from pipeline.palettes import Palette
 from pipeline.weights import path_of
 from pipeline.windows import Batch, Folders, Windows
 
@@ -32,23 +32,28 @@ LOADER_WORKERS = {"cpu": 0, "cuda": 4}
 
 def run(
     clips: Path,
-    segmentation: Path,
-    instances: Path,
+    segmentation: Path | None,
+    instances: Path | None,
     optical_flow: Path,
+    pose: Path | None,
+    edges: Path | None,
     dataset: Path,
     out: Path,
     work: Path,
     p: params.Train,
     device: str,
 ) -> None:
-    _train(Folders(clips, segmentation, instances, optical_flow), dataset, out, work, p, device, each_alone=False)
+    folders = Folders(clips, optical_flow, MapFolders(segmentation, instances, edges, pose))
+    _train(folders, dataset, out, work, p, device, each_alone=False)
 
 
 def run_per_frame(
     clips: Path,
-    segmentation: Path,
-    instances: Path,
+    segmentation: Path | None,
+    instances: Path | None,
     optical_flow: Path,
+    pose: Path | None,
+    edges: Path | None,
     dataset: Path,
     out: Path,
     work: Path,
@@ -61,24 +66,25 @@ def run_per_frame(
     There is then nothing to warp or blend: no motion branch, no video discriminator, one fake image a frame instead of two.
     """
     if per_frame.enabled:
-        _train(Folders(clips, segmentation, instances, optical_flow), dataset, out, work, p, device, each_alone=True)
+        folders = Folders(clips, optical_flow, MapFolders(segmentation, instances, edges, pose))
+        _train(folders, dataset, out, work, p, device, each_alone=True)
 
 
 def _train(folders: Folders, dataset: Path, out: Path, work: Path, p: params.Train, device: str, *, each_alone: bool) -> None:
     index = read_index(dataset, "train")
-    palette = _palette(folders, index["clip"].iloc[0])
+    kind = MapKind.of(folders.maps.of(index["clip"].iloc[0]))
     windows = Windows(
         folders,
         index,
-        palette,
+        kind,
         frames=p.window_frames,
         past_frames=p.generator.past_frames,
         batch_size=p.batch_size,
         start_from_nothing=p.start_from_nothing,
         seed=p.seed,
     )
-    arguments = _generator_arguments(p, palette, each_alone)
-    networks = _networks(p, arguments, palette, device)
+    arguments = _generator_arguments(p, kind, each_alone)
+    networks = _networks(p, arguments, kind, device)
     optimizers: dict[str, torch.optim.Optimizer] = {
         name: torch.optim.Adam(net.parameters(), betas=(0.5, 0.999)) for name, net in networks.trained().items()
     }
@@ -102,11 +108,11 @@ def _train(folders: Folders, dataset: Path, out: Path, work: Path, p: params.Tra
 
         state.log(step, {**g_terms, **d_terms}, p.log_every)
         if step % p.preview_every == 0 or step == p.steps:
-            preview.save_preview(layout.preview(work, step), batch, fake, palette)
+            preview.save_preview(layout.preview(work, step), batch, fake, kind)
         if step % p.save_every == 0 or step == p.steps:
             state.save()
 
-    save_generator(layout.networks(out), networks.generator, arguments, palette, each_alone)
+    save_generator(layout.networks(out), networks.generator, arguments, kind, each_alone)
     state.write_losses(layout.losses(out), p.log_every)
     shutil.copytree(layout.previews(work), layout.previews(out))  # not moved: a kill just now must leave the state whole
 
@@ -136,24 +142,20 @@ def _batches(windows: Windows, first: int, last: int, device: str) -> Iterator[t
         yield step, batch.to(device)
 
 
-def _palette(folders: Folders, clip: str) -> Palette:
-    labels = arrays.reading(layout.arrays(folders.segmentation / clip, "segmentation"))
-    return palettes.from_attributes(labels.attributes["palette"])
-
-
-def _generator_arguments(p: params.Train, palette: Palette, each_alone: bool) -> dict[str, Any]:
-    if p.generator.foreground and not palette.foreground:
-        raise InputError(f"train.generator.foreground is true, but palette {palette.name} marks no class as foreground")
-    arguments = {**p.generator.model_dump(), "map_channels": palette.num_labels + 1}
+def _generator_arguments(p: params.Train, kind: MapKind, each_alone: bool) -> dict[str, Any]:
+    if p.generator.foreground and not (kind.palette and kind.palette.foreground):
+        lacking = f"palette {kind.palette.name} marks no class as foreground" if kind.palette else "there are no label maps"
+        raise InputError(f"train.generator.foreground is true, but {lacking}")
+    arguments = {**p.generator.model_dump(), "map_channels": kind.channels}
     return {**arguments, "warping": False} if each_alone else arguments
 
 
-def _networks(p: params.Train, generator_arguments: dict[str, Any], palette: Palette, device: str) -> Networks:
+def _networks(p: params.Train, generator_arguments: dict[str, Any], kind: MapKind, device: str) -> Networks:
     torch.manual_seed(p.seed)
     norm = p.generator.norm
     networks = Networks(
         VideoGenerator(**generator_arguments),
-        Discriminator(channels=palette.num_labels + 1 + 3, norm=norm, **p.image_discriminator.model_dump()),
+        Discriminator(channels=kind.channels + 3, norm=norm, **p.image_discriminator.model_dump()),
         Discriminator(channels=3 * 3 + 2 * 2, norm=norm, **p.video_discriminator.model_dump()),
         _vgg(p),
     )

@@ -17,16 +17,15 @@ from torch.utils.data import Dataset
 
 from pipeline import arrays, layout
 from pipeline.errors import InputError
-from pipeline.palettes import Palette
+from pipeline.maps import ClipMaps, MapFolders, MapKind
 from pipeline.tensors import foreground_of, frames_to_tensor, maps_to_tensor, optical_flow_to_tensor
 
 
 @dataclass(frozen=True)
 class Folders:
     clips: Path
-    segmentation: Path
-    instances: Path
     optical_flow: Path
+    maps: MapFolders
 
 
 @dataclass
@@ -69,7 +68,7 @@ class Windows(Dataset[Batch]):
         self,
         folders: Folders,
         index: pd.DataFrame,
-        palette: Palette,
+        kind: MapKind,
         *,
         frames: int,
         past_frames: int,
@@ -77,11 +76,12 @@ class Windows(Dataset[Batch]):
         start_from_nothing: float,
         seed: int,
     ) -> None:
-        """`index` has the clips to draw from, each frame being as likely as any other to begin a window."""
-        self.folders, self.palette = folders, palette
+        """`index` has the clips to draw from, and the part of each that is used; each frame is as likely as any other to begin a window."""
+        self.folders, self.kind = folders, kind
         self.frames, self.past_frames, self.batch_size = frames, past_frames, batch_size
         self.start_from_nothing, self.seed = start_from_nothing, seed
         self.clips: list[str] = index["clip"].tolist()
+        self.used_from: list[int] = index["start"].tolist()
         self.starts = index["num_frames"].to_numpy() - frames - past_frames + 1
         if len(self.clips) == 0 or self.starts.min() < 1:
             shortest = index["num_frames"].min() if len(index) else 0
@@ -100,31 +100,21 @@ class Windows(Dataset[Batch]):
     def _clip_and_start(self, position: int) -> tuple[str, int]:
         ends = self.starts.cumsum()
         number = int(np.searchsorted(ends, position, side="right"))
-        return self.clips[number], int(position - (ends[number] - self.starts[number]))
+        return self.clips[number], self.used_from[number] + int(position - (ends[number] - self.starts[number]))
 
     def _window(self, clip: str, start: int, from_nothing: bool) -> Batch:
         """One window without the batch axis; its first frame is `start` + past_frames."""
         first, end = start + self.past_frames, start + self.past_frames + self.frames
         shown = np.maximum(np.arange(start, end), first if from_nothing else 0)  # before a video, its first frame's maps are repeated
-        read = {name: arrays.reading(layout.arrays(folder / clip, name)) for name, folder in self._files().items()}
+        maps = maps_to_tensor(ClipMaps(self.folders.maps.of(clip), self.kind), shown.tolist())
         offset = int(shown[0])
-        label = np.asarray(read["segmentation"]["label"][offset:end])[shown - offset]
-        instance = np.asarray(read["instances"]["instance"][offset:end])[shown - offset]
-        maps = maps_to_tensor(label, instance, self.palette)
-        rgb = frames_to_tensor(np.asarray(read["frames"]["rgb"][offset:end]))
-        moved = read["optical_flow"]
+        frames = arrays.reading(layout.arrays(self.folders.clips / clip, "frames"))
+        rgb = frames_to_tensor(np.asarray(frames["rgb"][offset:end]))
+        moved = arrays.reading(layout.arrays(self.folders.optical_flow / clip, "optical_flow"))
         optical_flow, confidence = optical_flow_to_tensor(
             np.asarray(moved["optical_flow_1"][first:end]), np.asarray(moved["confidence_1"][first:end])
         )
         if from_nothing:
             confidence[0] = 0
         past = None if from_nothing else rgb[: self.past_frames]
-        return Batch(maps, foreground_of(maps, self.palette), past, rgb[first - offset :], optical_flow, confidence)
-
-    def _files(self) -> dict[str, Path]:
-        return {
-            "frames": self.folders.clips,
-            "segmentation": self.folders.segmentation,
-            "instances": self.folders.instances,
-            "optical_flow": self.folders.optical_flow,
-        }
+        return Batch(maps, foreground_of(maps, self.kind), past, rgb[first - offset :], optical_flow, confidence)

@@ -98,6 +98,29 @@ def test_a_video_goes_all_the_way_with_the_labels_of_another_data_sets_model(pro
     assert video.properties(layout.video(layout.stage("drive", "synthesize") / "meine_fahrt_000014")).frames_per_second == "30000/1001"
 
 
+def test_videos_alone_go_all_the_way_by_their_edges(project):
+    """No labels, no weights, no other data set: what is white in the maps are Canny's edges of the frames."""
+    (project / "videos").mkdir()
+    video.write_mp4(project / "videos" / "meine fahrt.mp4", [rgb for rgb, _ in landscape(20, 96, 54, seed=1)], "15/1", crf=10)
+    new_dataset.run("drive", project / "videos", like="edges")
+    change({"datasets": {"drive": {"source": {"test_frames": 6}, "clips": {"width": 64, "height": 32, "frames": 6}}}})
+    change({"datasets": {"drive": {"train": {**TINY_TRAINING, "generator": {**TINY_TRAINING["generator"], "foreground": False}}}}})
+    change({"datasets": {"drive": {"evaluate": {"video_network": {"window_frames": 4, "window_stride": 1}}}}})
+    run(STAGES, "drive")
+
+    clip = "meine_fahrt_000014"
+    rgb = arrays.reading(layout.arrays(layout.stage("drive", "clips") / clip, "frames"))["rgb"][3]
+    by_opencv = cv2.Canny(cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY), 100, 200)
+    shown = np.asarray(Image.open(layout.media(layout.stage("drive", "report")) / f"{clip}.edges.png"))
+    assert by_opencv.any()
+    np.testing.assert_array_equal(shown, np.repeat(by_opencv[..., None], 3, axis=2))
+    page = " ".join(layout.page(layout.stage("drive", "report")).read_text().split())
+    assert "trained on 2 clips (12 frames, 64 × 32), turns edges into video" in page
+    assert "mIoU" not in page and "label" not in page.split('id="made"')[0].split("<main>")[1].replace("aria-label", "")
+    for stage in ("segmentation", "instances", "pose"):
+        assert manifest.keys(layout.stage("drive", stage)) == {}
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
 def test_the_highway_is_cut_and_labelled_by_the_model_of_camvid(project, shared_data):

@@ -126,7 +126,7 @@ class Journey:
             rgb = {name: arrays.reading(layout.arrays(self.folder("clips") / name, "frames"))["rgb"] for name in self.of(split)}
             rows = [
                 {
-                    **{"clip": name, "split": split, "sequence": name, "first_frame": 0, "frames_per_second": "15/1"},
+                    **{"clip": name, "split": split, "sequence": name, "first_frame": 0, "start": 0, "frames_per_second": "15/1"},
                     **{"num_frames": len(array), "height": array.shape[1], "width": array.shape[2], "confidence": 0.9},
                 }
                 for name, array in rgb.items()

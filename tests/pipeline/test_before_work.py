@@ -1,3 +1,4 @@
+import re
 from contextlib import nullcontext
 from pathlib import Path
 
@@ -195,17 +196,53 @@ def test_a_library_that_is_not_installed_is_named_before_any_work(monkeypatch):
         before_work.check(CLIPS, "smoke", load(REPOSITORY / "params.yaml"))
 
 
-@pytest.mark.parametrize("like", ["dance", "faceforensics"])
-def test_a_data_set_without_label_maps_can_have_clips_and_optical_flow_and_no_more(like, tmp_path, monkeypatch):
-    monkeypatch.setattr("pipeline.faces.require_detector", lambda weights: None)
-    (tmp_path / "any.onnx").touch()
-    text = added(like, "ptlflow-flownet2-things", f"{tmp_path}/any.onnx").replace("yunet-n-640", f"{tmp_path}/any.onnx")
-    all_params = check(text, PATH)
-    before_work.check(CLIPS, "mine", all_params)
-    before_work.check(STAGES["optical_flow"], "mine", all_params)
-    for stage in set(STAGES) - {"clips", "optical_flow"}:
-        with pytest.raises(InputError, match=f"no label maps, which {stage} needs; only clips and optical_flow can be made"):
+NEED_MAPS = ("dataset", "train", "train_per_frame", "synthesize", "synthesize_per_frame", "evaluate", "report")
+
+
+def test_a_data_set_without_maps_can_have_what_needs_none():
+    all_params = check(added("edges", "edges: {backend: canny}", "edges: {}"), PATH)
+    for stage in set(STAGES) - set(NEED_MAPS):
+        before_work.check(STAGES[stage], "mine", all_params)
+    for stage in NEED_MAPS:
+        with pytest.raises(InputError, match=f"are null: the data set has no maps, which {stage} needs; only clips, "):
             before_work.check(STAGES[stage], "mine", all_params)
+
+
+def test_videos_with_their_edges_need_nothing():
+    all_params = check(added("edges"), PATH)
+    for stage in STAGES.values():
+        before_work.check(stage, "mine", all_params)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "sentence"),
+    [
+        (
+            "generator: {foreground: false}",
+            "generator: {foreground: true}",
+            "datasets.mine.train.generator.foreground is true, but segmentation.backend is null: what is foreground, label maps say",
+        ),
+        ("    dataset: {}", "    dataset: {min_frames: 5}", "min_frames is 5: train.window_frames 4 and generator.past_frames 2 need 6"),
+        ("    dataset: {}", "    dataset: {min_frames: 31}", "datasets.mine.dataset.min_frames is 31: clips have clips.frames = 30"),
+    ],
+)
+def test_what_edges_alone_could_not_do_is_refused_before_the_clips(old, new, sentence):
+    with pytest.raises(InputError, match=re.escape(sentence)):
+        before_work.check(CLIPS, "mine", check(added("edges", old, new), PATH))
+
+
+def test_labels_of_a_data_set_that_makes_none_are_refused():
+    text = added("videos", "weights_from: mine", "weights_from: smoke").replace(
+        "weights_from: smoke}\n    instances: {min", "backend: null, weights_from: smoke}\n    instances: {min"
+    )
+    with pytest.raises(InputError, match="weights_from is smoke, which has no model: its own segmentation.backend is null"):
+        before_work.check(CLIPS, "mine", check(text, PATH))
+
+
+def test_where_nothing_can_be_cut_min_frames_may_be_any():
+    before_work.check(CLIPS, "smoke", check(smoke("    dataset: {}", "    dataset: {min_frames: 99}"), PATH))
+    refuses = added("edges", "{backend: canny}\n    dataset: {}", "{backend: canny, missing: refuse}\n    dataset: {min_frames: 99}")
+    before_work.check(CLIPS, "mine", check(refuses, PATH))
 
 
 def test_what_its_optical_flow_could_not_do_is_refused_before_its_clips_all_the_same():

@@ -65,6 +65,8 @@ def written(journey: Journey, name: str = "stripes", out: str = "report", **chan
     inputs = {stage: {"*": f"{stage:x<64}"} for stage in (*READ, *READ_LAST)}
     report.run(
         **journey.arguments(*READ, *READ_LAST),
+        pose=None,
+        edges=None,
         out=journey.folder(out),
         p=params.Report(**{**SECTIONS, **changed}),
         model_training=MODEL_TRAINING,

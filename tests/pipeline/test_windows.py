@@ -7,6 +7,7 @@ import torch
 
 from pipeline import arrays, layout, palettes
 from pipeline.errors import InputError
+from pipeline.maps import MapFolders, MapKind
 from pipeline.windows import Folders, Windows
 
 PALETTE = palettes.load("camvid")
@@ -35,9 +36,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def windows(folder: Path, **changes: object) -> Windows:
-    index = pd.DataFrame({"clip": list(CLIPS), "num_frames": list(CLIPS.values())})
+    index = pd.DataFrame(changes.pop("index", None) or {"clip": list(CLIPS), "start": 0, "num_frames": list(CLIPS.values())})
     settings = {"frames": 3, "past_frames": 2, "batch_size": 2, "start_from_nothing": 0.5, "seed": 0, **changes}
-    return Windows(Folders(folder, folder, folder, folder), index, PALETTE, **settings)
+    return Windows(Folders(folder, folder, MapFolders(folder, folder, None, None)), index, MapKind(PALETTE, True, 0, 0), **settings)
 
 
 def colours(frames: torch.Tensor) -> list[int]:
@@ -86,3 +87,11 @@ def test_every_place_of_every_clip_is_seen(folder):
 def test_windows_that_do_not_fit_are_refused_with_the_numbers(folder):
     with pytest.raises(InputError, match="train.window_frames 5 and generator.past_frames 2 do not fit .* the shortest with 6 frames"):
         windows(folder, frames=5)
+
+
+def test_only_the_used_part_of_a_clip_is_seen(folder):
+    data = windows(folder, start_from_nothing=0.0, index={"clip": ["a", "b"], "start": [3, 0], "num_frames": [6, 5]})
+    seen = {colours(real)[0] for step in range(60) for real in data[step].real}
+    assert seen == {5, 6, 102}
+    past = {colours(past)[0] for step in range(60) for past in data[step].past}
+    assert past == {3, 4, 100}
