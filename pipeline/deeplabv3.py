@@ -1,6 +1,7 @@
 """DeepLabV3 (torchvision): built from nothing, kept with its palette, applied to frames. The one place where it sees frames."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,13 +15,17 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from pipeline import palettes
+from pipeline import palettes, tiles
 from pipeline.errors import InputError, is_machine_fault, one_line
 from pipeline.palettes import VOID, Palette
+from pipeline.tiles import Tiles
 
 MEAN = (123.675, 116.28, 103.53)
 """RGB, 0..255; also what a picture is padded with."""
 DEVIATION = (58.395, 57.12, 57.375)
+
+STRIDE = {"deeplabv3_mobilenet_v3_large": 16, "deeplabv3_resnet50": 8, "deeplabv3_resnet101": 8}
+"""Architecture -> pixels for each of the backbone's outputs."""
 
 ABOUT = "deeplabv3"
 """The checkpoint's only metadata entry, JSON: with several, safetensors orders them anew in every process."""
@@ -63,18 +68,45 @@ class Segmenter:
 
     def logits(self, rgb: UInt8[np.ndarray, "b h w 3"]) -> Float[Tensor, "b n h w"]:
         """In the frames' own size, whatever the network's."""
-        device = next(self.network.parameters()).device
-        image = torch.from_numpy(np.array(rgb)).to(device).movedim(-1, 1).float()  # b 3 h w, 0..255
-        image = (image - _channels(MEAN, device)) / _channels(DEVIATION, device)
-        scores: Tensor = self.network(_resized(image, [round(side * self.enlarge) for side in image.shape[-2:]]))["out"]
-        return _resized(scores, list(image.shape[-2:]))
+        return _resized(self._scores(rgb, None), rgb.shape[1:3])
 
     @torch.inference_mode()
-    def predict(self, rgb: UInt8[np.ndarray, "b h w 3"]) -> UInt8[np.ndarray, "b h w"]:
-        """Label ids. Void and classes that are not learned are never predicted."""
-        ids = np.array(self.palette.learned, np.uint8)
-        label: np.ndarray = ids[self.logits(rgb).argmax(dim=1).cpu().numpy()]
+    def predict(
+        self, rgb: UInt8[np.ndarray, "b h w 3"], within: Tiles | None = None, precision: str = "float32"
+    ) -> UInt8[np.ndarray, "b h w"]:
+        """Label ids. Void and classes that are not learned are never predicted.
+
+        With tiles the backbone sees the frame (enlarged) in parts; the head, which pools over all of it, always sees the whole.
+        """
+        with torch.autocast(self._device().type, torch.bfloat16, enabled=precision == "bfloat16"):
+            scores = self._scores(rgb, within).float()
+        # frame by frame: 19 classes of one frame of 2048x1024 are 160 MB already
+        channel = torch.cat([_resized(of_frame[None], rgb.shape[1:3]).argmax(dim=1) for of_frame in scores])
+        label: np.ndarray = np.array(self.palette.learned, np.uint8)[channel.cpu().numpy()]
         return label
+
+    def _scores(self, rgb: UInt8[np.ndarray, "b h w 3"], within: Tiles | None) -> Float[Tensor, "b n height width"]:
+        """At the network's stride. torchvision's own forward would enlarge them to the size that it saw, which need not be the frame's."""
+        image = self._image(rgb)
+        found = tiles.features(self._backbone, image, within, STRIDE[self.architecture]) if within else self._backbone(image)
+        scores: Tensor = self.network.classifier(found)  # type: ignore[operator]
+        return scores
+
+    def _backbone(self, image: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b c height width"]:
+        found: Tensor = self.network.backbone(image)["out"]  # type: ignore[operator]
+        return found
+
+    def _image(self, rgb: UInt8[np.ndarray, "b h w 3"]) -> Float[Tensor, "b 3 height width"]:
+        """As the network sees it: enlarged, colours normalised. Its memory is channels_last, as the frames' is."""
+        frames, device = torch.from_numpy(np.array(rgb)), self._device()
+        if device.type == "cuda":
+            frames = frames.pin_memory()
+        image = frames.to(device, non_blocking=True).movedim(-1, 1).float()  # b 3 h w, 0..255
+        image = (image - _channels(MEAN, device)) / _channels(DEVIATION, device)
+        return _resized(image, [round(side * self.enlarge) for side in rgb.shape[1:3]])
+
+    def _device(self) -> torch.device:
+        return next(self.network.parameters()).device
 
     def channels_of(self, label: UInt8[np.ndarray, "*b h w"]) -> Int64[Tensor, "*b h w"]:
         """Label ids as channel numbers of the network; void, and what is not learned, is void."""
@@ -97,5 +129,5 @@ def _channels(values: tuple[float, float, float], device: torch.device) -> Float
     return torch.tensor(values, device=device)[:, None, None]
 
 
-def _resized(image: Float[Tensor, "b c h w"], size: list[int]) -> Float[Tensor, "b c height width"]:
-    return image if list(image.shape[-2:]) == size else F.interpolate(image, size=size, mode="bilinear", align_corners=False)
+def _resized(image: Float[Tensor, "b c h w"], size: Sequence[int]) -> Float[Tensor, "b c height width"]:
+    return image if tuple(image.shape[-2:]) == tuple(size) else F.interpolate(image, size=list(size), mode="bilinear", align_corners=False)

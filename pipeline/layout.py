@@ -104,6 +104,10 @@ def segmentation_checkpoint(model_folder: Path) -> Path:
     return model_folder / "deeplabv3.safetensors"
 
 
+def validation(model_folder: Path) -> Path:
+    return model_folder / "validation.csv"
+
+
 def scores(stage_folder: Path) -> Path:
     return stage_folder / "metrics.json"
 

@@ -197,21 +197,46 @@ class Clips(Section):
         return self
 
 
+class Validation(Section):
+    """How a training is judged while it goes on: by labelled frames of the training clips that it does not learn from."""
+
+    every: Count | None
+    """Steps from one look at them to the next; the best state is kept. null = never: the last state is kept."""
+    frames: Count
+    """How many are looked at, at most, evenly spread."""
+    share: Fraction
+    """Of the training sequences that are held out whole, where label_every leaves no labelled frame over; at least one."""
+    patience: Count | None
+    """Looks in a row without a better mean IoU after which training ends; null = all steps are done."""
+
+
 class SegmentationModel(Section):
     architecture: Literal["deeplabv3_mobilenet_v3_large", "deeplabv3_resnet50", "deeplabv3_resnet101"]
     weights: str | None
     """Path or name of a checkpoint to use as it is, instead of training one; null = train."""
+    backbone_weights: str | None
+    """Path or name of torchvision's weights (.pth) to begin with: of the backbone as a classifier, or of the whole network, of which the
+    last layer is left out where the classes are others; null = random ones."""
     enlarge: PositiveFloat
     """The network sees frames enlarged by this factor: at its stride of 16, thin things vanish in small frames."""
     label_every: Count
-    """Frames 0, n, 2n, ... of a training sequence are seen with their labels; all other labels are held out."""
+    """Frames 0, n, 2n, ... of a training sequence are seen with their labels; the model learns from no other label."""
+    validation: Validation
+    crop: Annotated[list[Pixels], Field(min_length=2, max_length=2)] | None
+    """Width and height in pixels, not enlarged, of what a training step sees of a scaled frame; null = the stored size."""
+    scale_range: Annotated[list[PositiveFloat], Field(min_length=2, max_length=2), AfterValidator(_ascending)]
+    """A training image is scaled by a factor from this range, then cropped or padded."""
+    class_weighting: Literal["none", "frequency"]
+    """Of a pixel's error. `frequency`: 1 / ln(1.02 + f) with its class's share f of the labelled pixels seen, for what is rare or small."""
     steps: Count
     batch_size: Annotated[int, Field(ge=2, le=1_000_000_000)]
     learning_rate: PositiveFloat
     power: PositiveFloat
     """The rate falls as (1 - step / steps) ** power."""
-    scale_range: Annotated[list[PositiveFloat], Field(min_length=2, max_length=2), AfterValidator(_ascending)]
-    """A training image is scaled by a factor from this range, then cropped or padded to the stored size."""
+    save_every: Count
+    """Steps between two saved states: what a kill can cost."""
+    precision: Literal["float32", "bfloat16"]
+    """Of the network while it trains; the error is always float32."""
     seed: CountOrZero
 
 

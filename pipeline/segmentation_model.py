@@ -1,40 +1,37 @@
-"""clips with some true labels -> segmentation_model: a DeepLabV3 trained on them.
+"""clips with some true labels -> segmentation_model: a DeepLabV3 trained on them, and validation.csv, how well it did on the way.
 
-It sees every `label_every`-th frame of the training clips. Stopped anywhere and started again, it goes on from its last
-saved state with the batches it would have seen.
+It sees every `label_every`-th frame of the training clips. Labelled frames of these clips that it does not see say which of its states
+is kept and when there is nothing more to gain; test clips have no part in that. Stopped anywhere and started again, it goes on from
+its last saved state with the batches it would have seen.
 """
 
-import math
+import logging
 from pathlib import Path
 
-import cv2
-import numpy as np
 import torch
-from jaxtyping import Float, Int64, UInt8
-from torch import Tensor, nn
+from jaxtyping import Float, Int64
+from torch import Tensor
 from torch.nn import functional as F
 
-from pipeline import deeplabv3, layout, params, progress
-from pipeline.checkpoint import read_state, replace_at_once
+from pipeline import layout, params, progress, torchvision_weights
 from pipeline.deeplabv3 import Segmenter
 from pipeline.errors import InputError
-from pipeline.labelled_frames import LabelledFrame, seen_frames
+from pipeline.labelled_frames import LabelledFrame, TrainingFrames, training_frames
+from pipeline.overlap import ahead
 from pipeline.palettes import VOID
+from pipeline.segmentation_examples import batch, class_weights
+from pipeline.segmentation_training import Training, settled
 from pipeline.weights import path_of
 
-SAVE_EVERY = 20
-"""Steps between two saved states: what a kill can cost."""
-
-STATISTICS_BATCHES = 40
-"""Over so many batches the batch-norm statistics are taken anew."""
+log = logging.getLogger(__name__)
 
 
 def run(clips: Path, out: Path, work: Path, p: params.SegmentationModel, dataset_name: str, own_model: bool, device: str) -> None:
     """`own_model`: whether this data set needs one at all; otherwise nothing is written."""
     if not own_model:
         return
-    seen = seen_frames(clips, p.label_every)
-    segmenter = _given(p.weights, seen, device) if p.weights else _trained(seen, work, p, dataset_name, device)
+    frames = training_frames(clips, p)
+    segmenter = _given(p.weights, frames.seen, device) if p.weights else _trained(frames, out, work, p, dataset_name, device)
     segmenter.save(layout.segmentation_checkpoint(out))
 
 
@@ -45,99 +42,54 @@ def _given(weights: str, labelled: list[LabelledFrame], device: str) -> Segmente
     return segmenter
 
 
-def _trained(seen: list[LabelledFrame], work: Path, p: params.SegmentationModel, dataset_name: str, device: str) -> Segmenter:
-    if not seen:
+def _trained(frames: TrainingFrames, out: Path, work: Path, p: params.SegmentationModel, dataset_name: str, device: str) -> Segmenter:
+    if not frames.seen:
         raise InputError(
             f"{dataset_name}: no training frame has a label to learn from: set datasets.{dataset_name}.segmentation.weights_from "
             f"to a data set that has labels, or segmentation_model.weights to a checkpoint (label_every is {p.label_every})"
         )
     torch.manual_seed(p.seed)
-    segmenter = Segmenter.untrained(p.architecture, seen[0].palette(), p.enlarge, device)
-    train(segmenter, seen, layout.training_state(work), p)
-    settle_statistics(segmenter, seen, p)
-    return segmenter
+    segmenter = Segmenter.untrained(p.architecture, frames.seen[0].palette(), p.enlarge, device)
+    if p.backbone_weights:
+        torchvision_weights.load(segmenter, path_of(p.backbone_weights, torchvision_weights.PARAMETER), p.backbone_weights)
+    if p.validation.every and not frames.held_out:
+        log.warning("%s: no labelled training frame is left to validate with: the last state of the training is kept", dataset_name)
+    training = train(segmenter, frames, work, p)
+    training.write_table(layout.validation(out))
+    return training.best(device) or settled(segmenter, frames.seen, p)
 
 
-def train(segmenter: Segmenter, seen: list[LabelledFrame], state_file: Path, p: params.SegmentationModel) -> None:
+def train(segmenter: Segmenter, frames: TrainingFrames, work: Path, p: params.SegmentationModel) -> Training:
     network = segmenter.network.train()
+    device = next(network.parameters()).device
     optimizer = torch.optim.SGD(network.parameters(), lr=p.learning_rate, momentum=0.9, weight_decay=1e-4)
-    first = _resume(state_file, network, optimizer) + 1
-    for step in progress.track(range(first, p.steps + 1), "segmentation_model", p.steps - first + 1):
-        random = _random(p.seed, step)
-        rgb, label = batch(seen, p, random)
+    training = Training.resumed(work, segmenter, optimizer)
+    weights = torch.from_numpy(class_weights(frames.seen, segmenter.palette, p.class_weighting)).float().to(device)
+    steps = range(training.step + 1, p.steps + 1) if not training.is_over(p) else range(0)
+    batches = ahead(batch(frames.seen, p, step) for step in steps)
+    for step, (rgb, label) in progress.track(zip(steps, batches, strict=True), "segmentation_model", len(steps)):
+        torch.manual_seed(p.seed * 2**32 + step)  # of the dropout
         optimizer.param_groups[0]["lr"] = p.learning_rate * (1 - (step - 1) / p.steps) ** p.power
 
-        loss = error(segmenter.logits(rgb), segmenter.channels_of(label))
+        with torch.autocast(device.type, torch.bfloat16, enabled=p.precision == "bfloat16"):
+            logits = segmenter.logits(rgb)
+        loss = error(logits.float(), segmenter.channels_of(label).to(device), weights)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
 
-        if step % SAVE_EVERY == 0 or step == p.steps:
-            replace_at_once(state_file, {"step": step, "network": network.state_dict(), "optimizer": optimizer.state_dict()})
+        training.log(step, loss)
+        if frames.held_out and (step % (p.validation.every or p.steps) == 0 or step == p.steps):
+            training.validate(frames, p)
+        if training.is_over(p) or step % p.save_every == 0:
+            training.save()
+        if training.is_over(p):
+            break
+    return training
 
 
-def error(logits: Float[Tensor, "b n h w"], channel: Int64[Tensor, "b h w"]) -> Float[Tensor, ""]:
-    """Cross entropy per labelled pixel; 0 for a batch that has none."""
-    channel = channel.to(logits.device)
-    return F.cross_entropy(logits, channel, ignore_index=VOID, reduction="sum") / (channel != VOID).sum().clamp(min=1)
-
-
-def _resume(state_file: Path, network: nn.Module, optimizer: torch.optim.Optimizer) -> int:
-    """The last finished step."""
-    if not state_file.is_file():
-        return 0
-    saved = read_state(state_file)
-    network.load_state_dict(saved["network"])
-    optimizer.load_state_dict(saved["optimizer"])
-    step: int = saved["step"]
-    return step
-
-
-def _random(seed: int, step: int) -> np.random.Generator:
-    """What a step draws depends on nothing else; dropout included."""
-    random = np.random.Generator(np.random.Philox(key=[seed, step]))
-    torch.manual_seed(int(random.integers(2**62)))
-    return random
-
-
-def batch(
-    seen: list[LabelledFrame], p: params.SegmentationModel, random: np.random.Generator
-) -> tuple[UInt8[np.ndarray, "b h w 3"], UInt8[np.ndarray, "b h w"]]:
-    """Frames drawn without repetition while they last, each changed by chance."""
-    chosen = random.choice(len(seen), p.batch_size, replace=len(seen) < p.batch_size)
-    parts = [varied(seen[i].rgb(), seen[i].label(), p.scale_range, random) for i in chosen]
-    return np.stack([rgb for rgb, _ in parts]), np.stack([label for _, label in parts])
-
-
-def varied(
-    rgb: UInt8[np.ndarray, "h w 3"], label: UInt8[np.ndarray, "h w"], scale_range: list[float], random: np.random.Generator
-) -> tuple[UInt8[np.ndarray, "h w 3"], UInt8[np.ndarray, "h w"]]:
-    """Scaled, then cropped or padded to the size it had, and mirrored half of the time."""
-    height, width = label.shape
-    scale = math.exp(random.uniform(*np.log(scale_range)))
-    size = (max(1, round(width * scale)), max(1, round(height * scale)))
-    rgb, label = cv2.resize(rgb, size, interpolation=cv2.INTER_LINEAR), cv2.resize(label, size, interpolation=cv2.INTER_NEAREST_EXACT)
-    below, right = max(height - size[1], 0), max(width - size[0], 0)
-    rgb = cv2.copyMakeBorder(rgb, 0, below, 0, right, cv2.BORDER_CONSTANT, value=deeplabv3.MEAN)
-    label = cv2.copyMakeBorder(label, 0, below, 0, right, cv2.BORDER_CONSTANT, value=VOID)
-    top, left = random.integers(label.shape[0] - height + 1), random.integers(label.shape[1] - width + 1)
-    rgb, label = rgb[top : top + height, left : left + width], label[top : top + height, left : left + width]
-    return (rgb[:, ::-1], label[:, ::-1]) if random.random() < 0.5 else (rgb, label)
-
-
-@torch.no_grad()
-def settle_statistics(segmenter: Segmenter, seen: list[LabelledFrame], p: params.SegmentationModel) -> None:
-    """Takes the running batch-norm statistics anew, as plain means over batches as the training saw them.
-
-    Those of a short training lag behind its weights: without this the same network can score an eighth. And the frames must be
-    varied as in training: the few seen ones alone are so alike that everything else looks far out after global pooling.
-    """
-    network = segmenter.network.eval()
-    norms = [module for module in network.modules() if isinstance(module, nn.BatchNorm2d)]
-    for norm in norms:
-        norm.reset_running_stats()
-        norm.momentum = None  # a plain mean over all batches
-        norm.train()
-    for number in range(1, STATISTICS_BATCHES + 1):
-        segmenter.logits(batch(seen, p, _random(p.seed, p.steps + number))[0])
-    network.eval()
+def error(logits: Float[Tensor, "b n h w"], channel: Int64[Tensor, "b h w"], weights: Float[Tensor, " n"]) -> Float[Tensor, ""]:
+    """Cross entropy, the mean over labelled pixels by the weights of their classes; 0 for a batch that has none."""
+    labelled = channel != VOID
+    weight = weights[channel.where(labelled, 0)][labelled].sum()
+    return F.cross_entropy(logits, channel, weights, ignore_index=VOID, reduction="sum") / weight.clamp(min=1e-6)

@@ -10,7 +10,7 @@ import numpy as np
 
 from pipeline import arrays, layout, params
 from pipeline.errors import InputError
-from pipeline.labelled_frames import LabelledFrame, labelled_frames, seen_frames
+from pipeline.labelled_frames import LabelledFrame, labelled_frames, training_frames
 from pipeline.metrics.segmentation import confusion, iou, mean_iou
 from pipeline.palettes import Palette, from_attributes
 
@@ -22,7 +22,7 @@ def run(
     held_out = labelled_frames(clips, "test")
     scores: dict[str, Any] = {"used": False}
     if held_out and segmentation and labelling.backend != "given":
-        seen = seen_frames(clips, p.label_every) if own_model else []
+        seen = training_frames(clips, p).seen if own_model else []
         scores = {"used": True, "seen_frames": len(seen), "held_out_frames": len(held_out), **_scores(segmentation, seen, held_out)}
     layout.scores(out).write_text(json.dumps(scores, indent=1) + "\n")
 

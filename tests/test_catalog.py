@@ -75,7 +75,10 @@ def test_streets_are_labelled_by_a_deeplabv3_of_their_own(catalog):
     for name in ("cityscapes", "apolloscape"):
         found = entry(catalog, name)
         assert (found["segmentation"]["backend"], found["segmentation"]["weights_from"]) == ("deeplabv3", name)
-        assert found["segmentation_model"]["architecture"] == "deeplabv3_resnet101"
+        model = found["segmentation_model"]
+        assert (model["architecture"], model["backbone_weights"]) == ("deeplabv3_resnet101", "torchvision-resnet101-imagenet1k_v1")
+        assert (model["learning_rate"], model["power"], model["steps"], model["scale_range"]) == (0.007, 0.9, 90000, [0.5, 2.0])
+        assert model["crop"] == {"cityscapes": [769, 769], "apolloscape": [769, 513]}[name]
         assert found["clips"]["frames"] == 30
         assert found["train"]["generator"]["foreground"]
 

@@ -40,6 +40,7 @@ def test_cityscapes_goes_all_the_way_with_one_label_image_a_snippet(project):  #
     new_dataset.run("city", project / "raw", like="cityscapes")
     tiny = {"width": 64, "height": 32}
     model = {"architecture": "deeplabv3_mobilenet_v3_large", "steps": 4, "batch_size": 2, "learning_rate": 0.01}
+    model |= {"backbone_weights": None, "crop": None}
     training = {**TINY_TRAINING, "weights": {"perceptual": 0.0, "reconstruction": 20.0}, "vgg_weights": None}
     training["generator"] = {**TINY_TRAINING["generator"], "scales": 1}
     training["image_discriminator"] = training["video_discriminator"] = {"width": 4, "scales": 2}

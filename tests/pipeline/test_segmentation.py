@@ -1,12 +1,14 @@
 import numpy as np
 import pytest
 import torch
+import torchvision
 
-from pipeline import arrays, layout, params
+from pipeline import arrays, extractors, layout, params
 from pipeline.deeplabv3 import Segmenter
 from pipeline.errors import InputError
 from pipeline.palettes import Class, Palette
 from pipeline.segmentation import run_clip
+from pipeline.tiles import Tiles
 
 GAPPED = Palette("gapped", (Class(1, "sky", (0, 0, 9), False, False), Class(7, "road", (9, 0, 0), False, False)), (0,))
 PARAMS = params.Segmentation(backend="deeplabv3", options={}, weights_from="toy", batch_size=2)
@@ -51,6 +53,72 @@ def test_every_frame_gets_labels_of_the_models_palette_whatever_the_batch_size(c
     assert by_two.attributes == {"key": "k", "palette": made(clip, model, PARAMS).attributes["palette"]}
     assert by_two.attributes["palette"]["name"] == "gapped"
     assert (by_two["label"][0:5] == by_five["label"][0:5]).mean() > 0.999  # other batches round otherwise
+
+
+@pytest.mark.parametrize(("tile", "overlap", "equal"), [(672, 448, True), (64, 16, False)])
+def test_tiles_of_a_resnet_give_the_labels_of_the_whole_where_the_overlap_covers_what_it_sees(tmp_path, tile, overlap, equal):
+    """The backbone sees 213 pixels around, the head all of the picture. MobileNetV3 pools over what it sees: never equal, but near."""
+    torch.manual_seed(0)
+    segmenter = Segmenter.untrained("deeplabv3_resnet50", GAPPED, 1.0, "cpu")
+    for module in segmenter.network.modules():
+        if isinstance(module, torch.nn.BatchNorm2d):
+            torch.nn.init.normal_(module.weight, 1.0, 0.2)  # of other sizes, so that the middle of the picture is no sum of noise
+    segmenter.network.eval()
+    rgb = np.random.default_rng(0).integers(0, 256, (1, 33, 1000, 3)).astype(np.uint8)
+    with torch.no_grad():
+        whole, parts = segmenter._scores(rgb, None), segmenter._scores(rgb, Tiles(tile, overlap))
+    assert whole.shape == parts.shape
+    apart = float((whole - parts).abs().max() / whole.std())
+    assert (apart < 1e-3) == equal
+    if equal:
+        assert (segmenter.predict(rgb) == segmenter.predict(rgb, Tiles(tile, overlap))).mean() > 0.999
+
+
+def test_the_stages_backbone_sees_tiles_where_options_say_so(clip, model, monkeypatch):
+    """Frames of 47x33 pixels, enlarged to 94x66."""
+    backbone, sizes = Segmenter._backbone, set()
+
+    def looked_at(self, image):
+        sizes.add(tuple(image.shape[-2:]))
+        return backbone(self, image)
+
+    monkeypatch.setattr(Segmenter, "_backbone", looked_at)
+    labels = {}
+    for side, expected in ((None, {(66, 94)}), (96, {(66, 94)}), (64, {(64, 64), (64, 62), (50, 64), (50, 62)})):
+        sizes.clear()
+        labels[side] = made(clip, model, PARAMS.model_copy(update={"options": {"tile": side, "overlap": 16}}))["label"][0:5]
+        assert sizes == expected, side
+    np.testing.assert_array_equal(labels[96], labels[None])
+    for side, overlap in ((64, 40), (16, 0), (64, -1)):
+        with pytest.raises(InputError, match=rf"tile is {side} and overlap {overlap}: overlap must be at least 0, and tile 32 pixels more"):
+            made(clip, model, PARAMS.model_copy(update={"options": {"tile": side, "overlap": overlap}}))
+
+
+def test_the_precision_of_the_options_is_the_networks(clip, model, monkeypatch):
+    seen = []
+    monkeypatch.setattr(
+        Segmenter, "_scores", lambda self, rgb, within: seen.append(torch.is_autocast_enabled("cpu")) or torch.zeros(1, 2, 3, 4)
+    )
+    frames = np.zeros((1, 33, 47, 3), np.uint8)
+    for precision in ("float32", "bfloat16"):
+        labels = extractors.load(PARAMS.model_copy(update={"options": {"precision": precision}}), clips=clip, model=model, device="cpu")
+        labels(frames, range(1))
+    assert seen == [False, True]
+
+
+def test_labels_are_the_best_of_the_scores_enlarged_to_the_frame(model):
+    """Against torchvision's own forward: where a frame is not enlarged, both are the same network."""
+    torch.manual_seed(2)
+    segmenter = Segmenter.untrained("deeplabv3_mobilenet_v3_large", GAPPED, 1.0, "cpu")
+    segmenter.network.eval()
+    rgb = np.random.default_rng(0).integers(0, 256, (3, 40, 56, 3)).astype(np.uint8)
+    image = torchvision.transforms.functional.normalize(
+        torch.from_numpy(rgb).permute(0, 3, 1, 2) / 255, mean=[0.485, 0.456, 0.406], std=[0.229, 0.224, 0.225]
+    )
+    with torch.no_grad():
+        expected = segmenter.network(image)["out"]
+    assert (segmenter.predict(rgb) == np.array([1, 7])[expected.argmax(dim=1).numpy()]).mean() > 0.999
+    torch.testing.assert_close(segmenter.logits(rgb), expected, rtol=1e-3, atol=1e-3)
 
 
 def test_equal_input_gives_equal_bytes(clip, model):
