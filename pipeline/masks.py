@@ -55,6 +55,11 @@ def _table() -> dict[str, list[str]]:
     return yaml_file.read(TABLE)
 
 
+def names() -> list[str]:
+    """The classes of networks that the table knows."""
+    return list(_table())
+
+
 def require_shared(palette: Palette, names: Iterable[str]) -> None:
     """InputError where none of these classes of a network may claim a label of the palette."""
     if not claims(palette).keys() & set(names):

@@ -132,7 +132,7 @@ def test_the_table_names_every_class_of_coco_and_of_cityscapes_instances():
 
     coco = set(MaskRCNN_ResNet50_FPN_Weights.COCO_V1.meta["categories"]) - {"__background__", "N/A"}
     cityscapes = {"person", "rider", "car", "truck", "bus", "train", "motorcycle", "bicycle"}
-    table = set(masks._table())
+    table = set(masks.names())
     assert (len(coco), table) == (80, coco | cityscapes)
 
 

@@ -98,6 +98,7 @@ def instance_cases() -> list[tuple[str, dict[str, Any]]]:
     """Back-end and options; a path of weights stands as its name in the folder of weights."""
     masks = {"score": 0.05, "margin": 2, "rest": "none"}
     cases: dict[str, list[dict[str, Any]]] = {backend: [{}] for backend in backends("instances")}
+    del cases["detectron2_maskrcnn"]  # test_detectron2_maskrcnn.py does the same with it, where it is installed
     cases["torchvision_maskrcnn"] = [
         {"architecture": name, "weights": f"{name}.pth", "shortest_side": 64, "longest_side": 96, **masks} for name in MASK_RCNNS
     ]
