@@ -7,13 +7,16 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
-from pipeline import extractors, params, weights
+from pipeline import extractors, masks, palettes, params, weights
 from pipeline.errors import InputError
 from pipeline.journey import STAGES, Stage
 from pipeline.params_file import Params
 from pipeline.sources import Item
 
 S = TypeVar("S", bound=params.Section)
+
+DRAW_MASKS = ("torchvision_maskrcnn", "detectron2_maskrcnn")
+"""Back-ends of instances that know COCO's or Cityscapes' classes."""
 
 KNOW_INSTANCES = ("sample_street", "apolloscape", "paired")
 """Sources that may know the instances of all frames."""
@@ -166,6 +169,8 @@ class _Entry:
         if p.backend == "given" and self.source.kind not in KNOW_INSTANCES:
             what = "no instances" if self.source.kind != "cityscapes" else "those of one frame of each snippet alone"
             raise InputError(f"{self.where}.instances.backend is given, but its source has {what}")
+        if p.backend in DRAW_MASKS and (palette := _palette(self._all_params.source(segmentation.weights_from))):
+            masks.require_shared(palette, masks.names())
 
     def _check_optical_flow(self, p: params.OpticalFlow) -> None:
         if 1 not in p.strides:
@@ -245,6 +250,17 @@ class _Entry:
         section = self.sections[cls]
         assert isinstance(section, cls)
         return section
+
+
+def _palette(source: params.Source) -> palettes.Palette | None:
+    """Of its labels; None where it has none."""
+    match source:
+        case params.Frames(palette=str(name)) | params.Paired(palette=str(name)):
+            return palettes.load(name)
+        case params.Cityscapes() | params.Apolloscape() | params.SampleStreet():
+            return palettes.load(source.kind)
+        case _:
+            return None
 
 
 def _weights(name: str, values: dict[str, Any]) -> Iterator[tuple[str, str]]:

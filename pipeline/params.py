@@ -262,6 +262,10 @@ class Instances(Modality):
     """Smaller components are no objects."""
     min_overlap: Fraction
     """Intersection over union with the flow-warped object of the frame before, from which on it is the same object."""
+    memory_frames: CountOrZero
+    """An object that is not seen for so many frames in a row, or fewer, keeps its id."""
+    batch_size: Count
+    """Frames that a network sees at once."""
 
 
 class OpticalFlow(Backend):

@@ -14,7 +14,7 @@ from pipeline.store import file_sha256, key_of
 NOT_INSTALLED = "not installed"
 
 ROOT = Path(__file__).parents[1]
-DATA_ENDINGS = (".css", ".csv", ".j2", ".js")
+DATA_ENDINGS = (".css", ".csv", ".j2", ".js", ".yaml")
 OWN_PACKAGES = ("pipeline", "models")
 
 # Where, how, progress; and how files are written, whose version is layout.VERSION. An edit there must not cost a training.

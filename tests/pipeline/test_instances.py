@@ -17,7 +17,7 @@ PALETTE = Palette(
     ),
     (),
 )
-PARAMS = params.Instances(backend="components", options={}, min_pixels=4, min_overlap=0.3)
+PARAMS = params.Instances(backend="components", options={}, min_pixels=4, min_overlap=0.3, memory_frames=0, batch_size=2)
 
 
 def made(folder, labels, flows, truth=None, p=PARAMS, linked=True):
@@ -83,6 +83,25 @@ def test_the_id_of_a_vanished_object_is_not_used_again(tmp_path):
     assert {id_: about["class"] for id_, about in result.attributes["objects"].items()} == {"1": CAR, "2": CAR, "3": PERSON}
 
 
+@pytest.mark.parametrize(("memory_frames", "id_after"), [(3, 1), (2, 2)])
+def test_a_car_that_is_hidden_behind_a_post_for_three_frames_keeps_its_id_where_memory_reaches_so_far(tmp_path, memory_frames, id_after):
+    """It drives on at three pixels a frame: where it comes out, none of its last pixels is."""
+    seen = [t not in (3, 4, 5) for t in range(8)]
+    labels = [painted((2 + 3 * t, 3, CAR)) if seen[t] else painted() for t in range(8)]
+    flows = [motion((2 + 3 * t, 3, -3 * (t > 0), 0)) if seen[t] else motion() for t in range(8)]
+    flows[6] = motion()  # what comes out from behind something has no motion that could be measured
+    result = made(tmp_path, labels, flows, p=PARAMS.model_copy(update={"memory_frames": memory_frames}))
+    assert [result["instance"][t].max() for t in range(8)] == [1, 1, 1, 0, 0, 0, id_after, id_after]
+
+
+def test_an_object_that_is_waited_for_does_not_take_the_place_of_one_that_is_seen(tmp_path):
+    """Where the first car should be by now, the second one drives."""
+    labels = [painted((2, 3, CAR), (20, 3, CAR)), painted((20, 3, CAR)), painted((20, 3, CAR))]
+    still = [motion((2, 3, 0, 0))] * 3
+    result = made(tmp_path, labels, still, p=PARAMS.model_copy(update={"memory_frames": 9}))
+    assert [sorted(np.unique(frame)) for frame in result.frames("instance")] == [[0, 1, 2], [0, 2], [0, 2]]
+
+
 def test_another_class_at_the_same_place_is_another_object(tmp_path):
     result = made(tmp_path, [painted((3, 3, CAR)), painted((3, 3, PERSON))], [motion()] * 2)
     assert result["instance"][1][4, 4] == 2
@@ -92,7 +111,7 @@ def test_of_an_object_that_falls_apart_the_larger_part_keeps_the_id():
     whole, parts = np.zeros((8, 20), np.uint16), np.zeros((8, 20), np.uint16)
     whole[2:6, 2:16] = 1
     parts[2:6, 2:5], parts[2:6, 6:16] = 1, 2
-    linking, still = Linking(min_overlap=0.1), np.zeros((8, 20, 2), np.float32)
+    linking, still = Linking(min_overlap=0.1, memory_frames=0), np.zeros((8, 20, 2), np.float32)
     linking.next(Found(whole, {1: Thing(CAR, 0.5)}, linked=False), still)
     after = linking.next(Found(parts, {1: Thing(CAR, 0.5), 2: Thing(CAR, 0.9)}, linked=False), still)
     assert (after[3, 3], after[3, 10]) == (2, 1)
@@ -151,9 +170,9 @@ def test_an_object_that_came_from_outside_is_moved_from_nowhere():
 
 
 def test_an_object_of_the_street_that_stands_alone_keeps_its_id():
-    find, linking, seen = components.build(palettes.load("cityscapes_train"), 20), Linking(min_overlap=0.3), {}
+    find, linking, seen = components.build(palettes.load("cityscapes_train"), 20), Linking(min_overlap=0.3, memory_frames=0), {}
     for t, frame in enumerate(street_world.render(seed=4, num_frames=6, width=256, height=128, strides=[1], approach=False)):
-        ids = linking.next(find(frame.rgb, frame.label, t), frame.optical_flow[1])
+        ids = linking.next(find(frame.rgb[None], frame.label[None], range(t, t + 1))[0], frame.optical_flow[1])
         for id_ in np.unique(ids[ids > 0]).tolist():
             true_ids = np.unique(frame.instance[ids == id_])
             if len(true_ids) == 1:

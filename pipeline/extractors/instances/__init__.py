@@ -2,7 +2,8 @@
 
 clips       the clip's folder (frames.zip and the source's truth)
 palette     of the labels
-min_pixels  smaller components are no objects
+min_pixels  what is smaller is no object
+device      "cpu" or "cuda"
 """
 
 from collections.abc import Callable
@@ -30,5 +31,5 @@ class Found:
     """A number already means the same object in every frame; otherwise the stage links them."""
 
 
-Find = Callable[[UInt8[np.ndarray, "h w 3"], UInt8[np.ndarray, "h w"], int], Found]
-"""find(frame in RGB, its labels, its number in the clip). Equal input gives equal objects."""
+Find = Callable[[UInt8[np.ndarray, "b h w 3"], UInt8[np.ndarray, "b h w"], range], list[Found]]
+"""find(frames in RGB, their labels, their numbers in the clip) -> the objects of each. Equal input gives equal objects."""

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import UInt8
+from jaxtyping import UInt8, UInt16
 
 from pipeline import arrays, layout
 from pipeline.errors import InputError
@@ -21,12 +21,15 @@ def build(clips: Path) -> Find:
     linked = truth.attributes["linked"]
     objects = {int(id_): Thing(about["class"], about["score"]) for id_, about in truth.attributes["objects"].items()}
 
-    def find(rgb: UInt8[np.ndarray, "h w 3"], label: UInt8[np.ndarray, "h w"], t: int) -> Found:
-        instance = truth["instance"][t]
-        ids = [id_ for id_ in np.unique(instance).tolist() if id_]
-        return Found(instance, {id_: objects[id_] if linked else _usual(label[instance == id_]) for id_ in ids}, linked)
+    def find(rgb: UInt8[np.ndarray, "b h w 3"], labels: UInt8[np.ndarray, "b h w"], frames: range) -> list[Found]:
+        return [_found(truth["instance"][t], label, objects, linked) for t, label in zip(frames, labels, strict=True)]
 
     return find
+
+
+def _found(instance: UInt16[np.ndarray, "h w"], label: UInt8[np.ndarray, "h w"], objects: dict[int, Thing], linked: bool) -> Found:
+    ids = [id_ for id_ in np.unique(instance).tolist() if id_]
+    return Found(instance, {id_: objects[id_] if linked else _usual(label[instance == id_]) for id_ in ids}, linked)
 
 
 def _usual(label: UInt8[np.ndarray, " pixels"]) -> Thing:

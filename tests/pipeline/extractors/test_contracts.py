@@ -2,6 +2,7 @@
 
 import ast
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,10 +11,12 @@ import torch
 from pipeline import arrays, edges, extractors, instances, layout, optical_flow, params, segmentation
 from pipeline.deeplabv3 import Segmenter
 from pipeline.palettes import Class, Palette
+from tests.pipeline.extractors import maskrcnn_weights
 
 PALETTE = Palette("toy", (Class(0, "road", (9, 9, 9), False, False), Class(3, "car", (0, 0, 99), True, True)), ())
 SIZES = [(32, 48), (33, 47)]
 LENGTHS = [1, 3]
+MASK_RCNNS = ("maskrcnn_resnet50_fpn", "maskrcnn_resnet50_fpn_v2")
 
 
 def backends(modality: str) -> list[str]:
@@ -63,6 +66,8 @@ def weights(tmp_path_factory) -> Path:
     import ptlflow
 
     torch.save(ptlflow.get_model("raft_small").state_dict(), folder / "raft_small.pth")
+    for architecture in MASK_RCNNS:
+        maskrcnn_weights.save(maskrcnn_weights.finding_cars(architecture), folder / f"{architecture}.pth")
     return folder
 
 
@@ -89,9 +94,21 @@ def test_every_segmentation_gives_a_label_of_its_palette_for_every_pixel(backend
     assert result.attributes["palette"]["name"] == "toy"
 
 
-@pytest.mark.parametrize("backend", backends("instances"))
-def test_all_instances_are_objects_with_a_class_and_a_score(backend, clip):
-    p = params.Instances(backend=backend, options={}, min_pixels=4, min_overlap=0.3)
+def instance_cases() -> list[tuple[str, dict[str, Any]]]:
+    """Back-end and options; a path of weights stands as its name in the folder of weights."""
+    masks = {"score": 0.05, "margin": 2, "rest": "none"}
+    cases: dict[str, list[dict[str, Any]]] = {backend: [{}] for backend in backends("instances")}
+    del cases["detectron2_maskrcnn"]  # test_detectron2_maskrcnn.py does the same with it, where it is installed
+    cases["torchvision_maskrcnn"] = [
+        {"architecture": name, "weights": f"{name}.pth", "shortest_side": 64, "longest_side": 96, **masks} for name in MASK_RCNNS
+    ]
+    return [(backend, options) for backend, several in cases.items() for options in several]
+
+
+@pytest.mark.parametrize(("backend", "options"), instance_cases(), ids=lambda value: value if isinstance(value, str) else "")
+def test_all_instances_are_objects_with_a_class_and_a_score(backend, options, clip, weights):
+    options = {**options, **({"weights": str(weights / options["weights"])} if "weights" in options else {})}
+    p = params.Instances(backend=backend, options=options, min_pixels=4, min_overlap=0.3, memory_frames=2, batch_size=2)
     result = twice(clip, "instances", lambda out: instances.run_clip(clip, clip, clip, out, p, {}, "cpu"))
     frames = arrays.reading(layout.arrays(clip, "frames"))["rgb"]
     assert result.names() == ["instance"]
@@ -101,6 +118,7 @@ def test_all_instances_are_objects_with_a_class_and_a_score(backend, clip):
     for about in result.attributes["objects"].values():
         assert about["class"] in PALETTE.things
         assert 0 <= about["score"] <= 1
+    assert result["instance"][0].any()  # there is a car
     if len(frames) == 3:
         assert not result["instance"][2].any()  # the car is gone
 

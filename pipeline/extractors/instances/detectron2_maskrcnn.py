@@ -1,0 +1,125 @@
+"""Mask R-CNN, or any other network of detectron2 that draws masks, with weights from a file: nothing is downloaded.
+
+Weights end in .pth (read as plain tensors) or in .pkl, as detectron2 publishes them: it unpickles these, which runs what is in them. Take
+them from where you would take a program.
+"""
+
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Literal
+
+import detectron2
+import numpy as np
+import torch
+from detectron2.checkpoint import DetectionCheckpointer
+from detectron2.config import CfgNode, get_cfg
+from detectron2.data import MetadataCatalog
+from detectron2.data.transforms import ResizeShortestEdge
+from detectron2.modeling import build_model
+from jaxtyping import UInt8
+from torch import nn
+
+from pipeline.errors import InputError, is_machine_fault, one_line
+from pipeline.extractors.instances import Find, Found
+from pipeline.masks import Mask, Rule, require_shared
+from pipeline.palettes import Palette
+from pipeline.weights import path_of
+
+WHERE = "instances.options.weights"
+CONFIGS = Path(detectron2.__file__).parent / "model_zoo" / "configs"
+
+
+def build(
+    palette: Palette,
+    min_pixels: int,
+    device: str,
+    *,
+    config: str,
+    weights: str,
+    score: float,
+    margin: int,
+    rest: Literal["none", "components"],
+) -> Find:
+    """`config`: a file of detectron2's model zoo, such as COCO-InstanceSegmentation/mask_rcnn_R_50_FPN_3x.yaml, or the path of one.
+
+    Masks below `score` are left out. `margin` (pixels) and `rest`: pipeline/masks.py.
+    """
+    network, rule = _loaded(config, weights, score, device), Rule(palette, min_pixels, margin, rest)
+    require_shared(palette, network.names)
+
+    def find(rgb: UInt8[np.ndarray, "b h w 3"], labels: UInt8[np.ndarray, "b h w"], frames: range) -> list[Found]:
+        return [rule.found(masks, label) for masks, label in zip(network.masks(rgb), labels, strict=True)]
+
+    return find
+
+
+@dataclass(frozen=True)
+class Network:
+    model: nn.Module
+    config: CfgNode
+    names: list[str]
+    """Of its classes, in their order."""
+
+    @torch.inference_mode()
+    def masks(self, rgb: UInt8[np.ndarray, "b h w 3"]) -> list[list[Mask]]:
+        found = (result["instances"].to("cpu") for result in self.model([self._input(frame) for frame in rgb]))
+        return [
+            [
+                Mask(mask, self.names[number], score)
+                for mask, number, score in zip(one.pred_masks.numpy(), one.pred_classes.tolist(), one.scores.tolist(), strict=True)
+            ]
+            for one in found
+        ]
+
+    def _input(self, rgb: UInt8[np.ndarray, "h w 3"]) -> dict[str, Any]:
+        """In the size that the configuration asks for; masks come in the frame's."""
+        sizes, (height, width) = self.config.INPUT, rgb.shape[:2]
+        frame = np.ascontiguousarray(rgb if sizes.FORMAT == "RGB" else rgb[..., ::-1])
+        resize = ResizeShortestEdge([sizes.MIN_SIZE_TEST, sizes.MIN_SIZE_TEST], sizes.MAX_SIZE_TEST).get_transform(frame)
+        image = torch.from_numpy(resize.apply_image(frame).astype(np.float32)).movedim(-1, 0)  # 3 H W
+        return {"image": image, "height": height, "width": width}
+
+
+@lru_cache(maxsize=1)
+def _loaded(config: str, weights: str, score: float, device: str) -> Network:
+    """Once in each worker."""
+    file, settings = path_of(weights, WHERE), _settings(config)
+    names = MetadataCatalog.get(settings.DATASETS.TEST[0]).get("thing_classes") if settings.DATASETS.TEST else None
+    if names is None or not settings.MODEL.MASK_ON:
+        what = (
+            "draws no masks"
+            if names
+            else f"names no DATASETS.TEST whose classes detectron2 knows ({', '.join(settings.DATASETS.TEST) or 'none'})"
+        )
+        raise InputError(f"instances.options.config: {config} {what}: take one of COCO-InstanceSegmentation or Cityscapes")
+    settings.MODEL.WEIGHTS, settings.MODEL.DEVICE, settings.MODEL.ROI_HEADS.SCORE_THRESH_TEST = "", device, score
+    model: nn.Module = build_model(settings)
+    _load(model, file, f"{weights} does not fit {config}")
+    return Network(model.eval().requires_grad_(False), settings, names)
+
+
+def _settings(config: str) -> CfgNode:
+    file, settings = next((file for file in (CONFIGS / config, Path(config)) if file.is_file()), None), get_cfg()
+    if file is None:
+        raise InputError(f"instances.options.config: {config} is neither a file nor one of detectron2's model zoo ({CONFIGS})")
+    try:
+        settings.merge_from_file(str(file))
+    except Exception as error:  # a file of anything
+        raise InputError(f"instances.options.config: {config} is no configuration of detectron2 ({one_line(error)})") from None
+    return settings
+
+
+def _load(model: nn.Module, file: Path, misfit: str) -> None:
+    """Refuses a file that has not all parameters: detectron2 would warn and leave these at random."""
+    for parameter in model.parameters():
+        nn.init.constant_(parameter, float("nan"))
+    try:
+        DetectionCheckpointer(model).load(str(file))
+    except Exception as error:  # unpickling what is no such file raises anything
+        if is_machine_fault(error):
+            raise
+        raise InputError(f"{WHERE}: {file} is no file of weights ({one_line(error)})") from None
+    left = [name for name, parameter in model.named_parameters() if parameter.isnan().any()]
+    if left:
+        raise InputError(f"{WHERE}: {misfit}: it has no {left[0]} of that shape, and {len(left) - 1} others are missing")
