@@ -271,6 +271,10 @@ class Instances(Modality):
 class OpticalFlow(Backend):
     strides: Annotated[list[Count], Field(min_length=1)]
     """k: flow from every frame to the one k frames earlier."""
+    batch_size: Count
+    """Pairs of frames that are measured at once: what a network costs in memory. A frame has two (there and back) for each stride."""
+    scale: Annotated[float, Field(ge=0.125, le=4)]
+    """Frames are measured at so many times their size; the stored flow is in pixels of the stored frames all the same."""
     rounding: PositiveFloat
     """Flow is stored as multiples of this many pixels."""
     photometric: PositiveFloat

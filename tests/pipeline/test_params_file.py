@@ -37,7 +37,7 @@ def test_a_data_set_overrides_single_keys_at_any_depth():
         ("  rounding:", "  ronding:", "optical_flow.ronding is no parameter; did you mean rounding?"),
         ("    blocks: 4", "    blcks: 4", "train.generator.blcks is no parameter; did you mean blocks?"),
         ("  gan: lsgan", "  gan: wgan", "train.gan is 'wgan': input should be 'lsgan' or 'hinge'"),
-        ("  strides: [1, 3]\n  rounding", "  strides: [0]\n  rounding", "optical_flow.strides.0 is 0: input should be greater than 0"),
+        ("  strides: [1, 3]\n  batch_size", "  strides: [0]\n  batch_size", "optical_flow.strides.0 is 0: input should be greater than 0"),
         ("      kind: sample_street", "      kind: sample_stret", "source.kind is 'sample_stret'; did you mean sample_street?"),
         ("      seed: 1", "      sede: 1", "source.sede is no parameter; did you mean seed?"),
         ("    instances: {}\n", "    instancs: {}\n", "datasets.sample-street.instancs is no stage; did you mean instances?"),

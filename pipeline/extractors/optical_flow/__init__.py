@@ -4,17 +4,29 @@ clips   the clip's folder (frames.zip and the source's truth)
 device  "cpu" or "cuda"
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float, Float32, UInt8
 
-Measure = Callable[[UInt8[np.ndarray, "b h w 3"], UInt8[np.ndarray, "b h w 3"]], Float32[np.ndarray, "b h w 2"]]
-"""measure(source, target), frames in RGB -> (dx, dy) in pixels from source to target: warping target by it gives source.
 
-Equal input gives equal flow. The stage alone chooses the pairs.
-"""
+@dataclass(frozen=True)
+class Measure:
+    """Motion between frames of one size. The stage alone chooses the pairs: every frame is part of several, and prepared once."""
+
+    prepare: Callable[[UInt8[np.ndarray, "h w 3"]], Any]
+    """A frame in RGB -> what all its pairs need of it."""
+    between: Callable[[Sequence[Any], Sequence[Any]], Float32[np.ndarray, "b h w 2"]]
+    """Prepared sources, prepared targets -> for each pair (dx, dy) in the frames' pixels: warping the target by it gives the source.
+
+    Equal input gives equal flow, whatever else is in the batch but for rounding.
+    """
+
+    def __call__(self, source: UInt8[np.ndarray, "b h w 3"], target: UInt8[np.ndarray, "b h w 3"]) -> Float32[np.ndarray, "b h w 2"]:
+        """Of frames as they are."""
+        return self.between([self.prepare(frame) for frame in source], [self.prepare(frame) for frame in target])
 
 
 @dataclass(frozen=True)

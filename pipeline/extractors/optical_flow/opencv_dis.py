@@ -1,5 +1,6 @@
 """OpenCV's dense inverse search: no weights, CPU only."""
 
+from collections.abc import Sequence
 from typing import Literal
 
 import cv2
@@ -14,16 +15,17 @@ PRESETS = {
     "medium": cv2.DISOPTICAL_FLOW_PRESET_MEDIUM,
 }
 
+Grey = UInt8[np.ndarray, "h w"]
+
 
 def build(preset: Literal["ultrafast", "fast", "medium"]) -> Measure:
     dis = cv2.DISOpticalFlow.create(PRESETS[preset])
 
-    def measure(source: UInt8[np.ndarray, "b h w 3"], target: UInt8[np.ndarray, "b h w 3"]) -> Float32[np.ndarray, "b h w 2"]:
-        return np.stack([dis.calc(_grey(s), _grey(t), None) for s, t in zip(source, target, strict=True)])  # type: ignore[call-overload]
+    def prepare(rgb: UInt8[np.ndarray, "h w 3"]) -> Grey:
+        grey: np.ndarray = cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY)
+        return grey
 
-    return measure
+    def between(source: Sequence[Grey], target: Sequence[Grey]) -> Float32[np.ndarray, "b h w 2"]:
+        return np.stack([dis.calc(s, t, None) for s, t in zip(source, target, strict=True)])  # type: ignore[call-overload]
 
-
-def _grey(rgb: UInt8[np.ndarray, "h w 3"]) -> UInt8[np.ndarray, "h w"]:
-    grey: np.ndarray = cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY)
-    return grey
+    return Measure(prepare, between)

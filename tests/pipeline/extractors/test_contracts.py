@@ -125,12 +125,20 @@ def test_all_instances_are_objects_with_a_class_and_a_score(backend, options, cl
 
 OPTIONS = {"opencv_dis": lambda weights: {"preset": "fast"}, "given": lambda weights: {}}
 OPTIONS["ptlflow"] = lambda weights: {"model": "raft_small", "weights": str(weights / "raft_small.pth")}
+OPTIONS["torchvision_raft"] = OPTIONS["ptlflow"]
 
 
 @pytest.mark.parametrize("backend", backends("optical_flow"))
 def test_every_optical_flow_is_a_number_and_none_where_there_is_no_earlier_frame(backend, clip, weights):
     p = params.OpticalFlow(
-        backend=backend, options=OPTIONS[backend](weights), strides=[1, 2], rounding=0.0625, photometric=0.02, forward_backward=1.0
+        backend=backend,
+        options=OPTIONS[backend](weights),
+        strides=[1, 2],
+        batch_size=4,
+        scale=1.0,
+        rounding=0.0625,
+        photometric=0.02,
+        forward_backward=1.0,
     )
     result = twice(clip, "optical_flow", lambda out: optical_flow.run_clip(clip, out, p, {}, "cpu"))
     length, *size = arrays.reading(layout.arrays(clip, "frames"))["rgb"].shape[:3]
@@ -149,7 +157,14 @@ def test_every_optical_flow_is_a_number_and_none_where_there_is_no_earlier_frame
 @pytest.mark.parametrize("backend", [b for b in backends("optical_flow") if b != "given"])
 def test_every_measured_optical_flow_takes_a_batch_and_treats_each_pair_alone(backend, weights):
     p = params.OpticalFlow(
-        backend=backend, options=OPTIONS[backend](weights), strides=[1], rounding=0.0625, photometric=0.02, forward_backward=1.0
+        backend=backend,
+        options=OPTIONS[backend](weights),
+        strides=[1],
+        batch_size=4,
+        scale=1.0,
+        rounding=0.0625,
+        photometric=0.02,
+        forward_backward=1.0,
     )
     measure = extractors.load(p, clips=weights, device="cpu")
     random = np.random.default_rng(0)
