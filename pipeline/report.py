@@ -12,9 +12,8 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from pipeline import arrays, clip_list, curves, layout, params, pictures, video
+from pipeline import arrays, clip_list, curves, layout, page, params, pictures, video
 from pipeline.index import read_index
 from pipeline.made_by import Made, libraries, made
 from pipeline.metrics.measures import MEASURES, METHODS
@@ -56,7 +55,7 @@ def run(
     first = test["clip"].iloc[0]
     scores = json.loads(layout.scores(evaluate).read_text())
     made_parts = made(made_by, folders.attributes(first), {"segmentation_model": model_training, "train": training})
-    page = {
+    values = {
         "name": dataset_name,
         "rendered": folders.attributes(first)["clips"].get("source_kind") == RENDERED,
         "labelled_by": _labelled_by(made_parts),
@@ -79,7 +78,7 @@ def run(
         "key": made_by["key"],
     }
     pictures.save(layout.media(out) / "wheel.png", pictures.colour_wheel(WHEEL_PIXELS))
-    layout.page(out).write_text(_template().render(page), encoding="utf-8")
+    layout.page(out).write_text(page.render("report.html.j2", values), encoding="utf-8")
 
 
 @dataclass(frozen=True)
@@ -220,11 +219,3 @@ def _previews(trainings: dict[str, Path], media: Path) -> dict[str, list[dict[st
         for path in picked:
             shutil.copyfile(path, media / f"{folder.name}.{path.name}")
     return {name: previews for name, previews in chosen.items() if previews}
-
-
-def _template() -> Any:
-    here = Path(__file__).parent
-    environment = Environment(
-        loader=FileSystemLoader(here), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    return environment.get_template("report.html.j2")
