@@ -23,7 +23,7 @@ REPORTS = Path("reports")
 RUNS = Path("runs")
 DVC_CACHE = Path(".dvc/cache")
 
-MODALITIES = ("frames", "segmentation", "instances", "optical_flow", "pose", "edges")
+MODALITIES = ("frames", "segmentation", "instances", "optical_flow", "pose", "edges", "quality")
 
 
 def store() -> Path:
@@ -108,11 +108,6 @@ def segmentation_checkpoint(model_folder: Path) -> Path:
 
 def scores(stage_folder: Path) -> Path:
     return stage_folder / "metrics.json"
-
-
-def findings(clip_folder: Path) -> Path:
-    """What the stage `quality` found about a clip."""
-    return clip_folder / "quality.json"
 
 
 def quality_table(page_folder: Path) -> Path:

@@ -1,14 +1,14 @@
 """clips, segmentation, instances, optical_flow, pose, edges -> quality: how far the maps of a clip can be trusted, measure by measure.
 
-quality.json holds one finding for each measure that the data set's maps allow. In all of them more is worse. A clip is read frame by
-frame, each frame once.
+The attributes of quality.zip (which has no arrays) hold one finding for each measure that the data set's maps allow. In all of them
+more is worse. A clip is read frame by frame, each frame once.
 """
 
-import json
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from itertools import pairwise, repeat
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -52,6 +52,7 @@ def run_clip(
     edges: Path | None,
     out: Path,
     p: params.Quality,
+    made_by: dict[str, Any],
 ) -> None:
     num_frames = len(arrays.reading(layout.arrays(clips, "frames"))["rgb"])
     findings = moving(ahead(_pairs(optical_flow, segmentation, instances)), p)
@@ -59,7 +60,8 @@ def run_clip(
         if folder:
             findings[name] = lost(arrays.reading(layout.arrays(folder, modality)).attributes, num_frames)
     found = {name: asdict(finding) for name, finding in findings.items() if finding}
-    layout.findings(out).write_text(json.dumps(found, indent=1) + "\n")
+    with arrays.writing(layout.arrays(out, "quality"), {**made_by, "findings": found}):
+        pass
 
 
 def _pairs(optical_flow: Path, segmentation: Path | None, instances: Path | None) -> Iterator[Pair]:

@@ -76,7 +76,7 @@ MEASURES = (
         "lost_faces",
         "Lost faces",
         "Share of frames in which no face was found: taken from neighbouring frames (carried), or without edges (missing).",
-        "frames in a row",
+        "in a row",
         True,
         "the frame, its edges",
     ),
@@ -84,7 +84,7 @@ MEASURES = (
         "lost_people",
         "Lost people",
         "Share of frames in which the person was not found: taken from neighbouring frames (carried), or without a pose (missing).",
-        "frames in a row",
+        "in a row",
         True,
         "the frame, its pose",
     ),
@@ -130,7 +130,7 @@ def rank(clips: pd.DataFrame, quality: Path, limits: dict[str, float | None]) ->
     """One row a clip, the worst first: clip, split, num_frames, score; and of each measure its value, <measure>_worst, _frame, _what."""
     rows = []
     for clip in clips.to_dict("records"):
-        found = json.loads(layout.findings(quality / clip["clip"]).read_text())
+        found = arrays.reading(layout.arrays(quality / clip["clip"], "quality")).attributes["findings"]
         row: dict[str, Any] = {**{name: clip[name] for name in ("clip", "split", "num_frames")}, "score": _score(found, limits)}
         for measure, finding in found.items():
             row |= {measure: finding["value"], **{f"{measure}_{name}": finding[name] for name in ("worst", "frame", "what")}}

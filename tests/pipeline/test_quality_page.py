@@ -1,4 +1,3 @@
-import json
 import re
 from pathlib import Path
 
@@ -8,7 +7,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from pipeline import layout, params, quality_page
-from tests.pipeline.test_quality import Clip
+from tests.pipeline.test_quality import Clip, findings
 from tests.pipeline.test_report import Page
 
 LIMITS = {"unsure_flow": 0.5, "label_flicker": 0.05, "object_breaks": 10.0, "object_jumps": None, "lost_faces": 0.2, "lost_people": 0.2}
@@ -89,7 +88,7 @@ def test_each_measure_shows_its_worst_clips_and_names_the_frame(page):
     assert {"unsure_flow", "label_flicker", "object_breaks", "object_jumps", "lost_faces"} <= set(parsed.ids)
     assert "flickers 7.1 % · beyond the limit · frame 4: 25.0 % of those pixels in this frame" in parsed.words()
     assert "renamed <b> 28.6 · beyond the limit · frame 5: 2 in this frame (object 1 ends, object 9 begins)" in parsed.words()
-    assert "123_000 12.5 % · frame 6: 1 frames in a row (missing 6)" in parsed.words()
+    assert "123_000 12.5 % · frame 6: 1 in a row (missing 6)" in parsed.words()
     pictures = {path.name for path in layout.media(page).iterdir()}
     assert pictures == {
         *(f"{clip}.unsure_flow.png" for clip in ("123_000", "flickers")),
@@ -123,7 +122,7 @@ def test_a_data_set_without_labels_has_a_page_of_what_it_has(tmp_path):
     pd.DataFrame(rows).to_csv(layout.manifest(tmp_path / "clips"), index=False)
     page = Page(layout.page(written(tmp_path, "page")).read_text())
     assert "unsure_flow" in page.ids and "label_flicker" not in page.ids
-    assert json.loads(layout.findings(tmp_path / "quality" / "one frame").read_text()) == {}
+    assert findings(tmp_path / "quality" / "one frame") == {}
 
 
 @pytest.mark.browser
