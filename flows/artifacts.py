@@ -1,4 +1,4 @@
-"""What is shown beside a run in Prefect's UI: tables, the newest preview of a training, the way to the report."""
+"""What is shown beside a run in Prefect's UI: tables, the newest preview of a training, the way to the pages."""
 
 import base64
 import os
@@ -27,14 +27,20 @@ def show_table(*name: str, rows: list[dict[str, object]], description: str) -> N
     create_table_artifact(table=rows, key=_key(*name), description=description)
 
 
-def show_report(dataset: str) -> None:
+PAGES = {
+    "quality_page": ("Data quality of {}", "Clips of {} by what their maps are worth, and which to leave out"),
+    "report": ("Report of {}", "Videos and scores of {}"),
+}
+"""What the link to the page of a stage says, and its description."""
+
+
+def show_page(stage: str, dataset: str) -> None:
     """A link that a browser can follow where the server of this project serves reports/; elsewhere the file's place."""
-    page = layout.page(layout.stage(dataset, "report"))
+    page = layout.page(layout.stage(dataset, stage))
     served = os.environ.get(environment.REPORTS_URL)
     link = f"{served.rstrip('/')}/{page.relative_to(layout.REPORTS).as_posix()}" if served else page.resolve().as_uri()
-    create_link_artifact(
-        link=link, link_text=f"Report of {dataset}", key=_key("report", dataset), description=f"Videos and scores of {dataset}"
-    )
+    text, description = (sentence.format(dataset) for sentence in PAGES[stage])
+    create_link_artifact(link=link, link_text=text, key=_key(stage, dataset), description=description)
 
 
 @contextmanager

@@ -16,7 +16,7 @@ from prefect.states import Cancelled, Completed, Failed
 from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 
 from flows import dvc_project, supervise
-from flows.artifacts import show_report, show_table
+from flows.artifacts import PAGES, show_page, show_table
 from flows.dvc_project import OutOfDate, Repro
 from flows.link import PARENT_FLOW_RUN
 from flows.witness import witnessed
@@ -44,8 +44,9 @@ def run_up_to(target: str, dataset: str, *, only_say: bool) -> State[Any]:
         states = _run_all(stages)
         rows = [_row(stage, state) for stage, state in states.items()]
         show_table(target, dataset, "stages", rows=rows, description=f"Stages up to {target}@{dataset}; clips of those that ran")
-        if f"report@{dataset}" in states and states[f"report@{dataset}"].is_completed():
-            show_report(dataset)
+        for stage in PAGES:
+            if f"{stage}@{dataset}" in states and states[f"{stage}@{dataset}"].is_completed():
+                show_page(stage, dataset)
         failed = [f"{stage}: {state.message}" for stage, state in states.items() if not state.is_completed() and state.name != "NotReady"]
         return Failed(message="\n".join(failed)) if failed else Completed(message=_count(rows))
 

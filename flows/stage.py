@@ -36,6 +36,9 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"{asked.stage}@{asked.dataset}: interrupted; what was finished is kept", file=sys.stderr)
         return 130
     print(summary, flush=True)
+    page = layout.page(layout.stage(asked.dataset, asked.stage))
+    if page.is_file():
+        print(f"open {page}", flush=True)
     for outcome in summary.failed:
         print(sentence(outcome), file=sys.stderr)
     return 1 if summary.failed else 0

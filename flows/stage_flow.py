@@ -16,7 +16,7 @@ from prefect.futures import as_completed
 from prefect.runtime import flow_run
 from prefect.states import Completed, Failed
 
-from flows.artifacts import show_report, show_table, showing_previews
+from flows.artifacts import PAGES, show_page, show_table, showing_previews
 from flows.link import run_linked
 from flows.places import Compute, Place, place
 from flows.stage import sentence
@@ -56,8 +56,8 @@ def _flow(name: str, where: Place) -> Flow[Any, Any]:
         except InputError as error:
             return Failed(message=str(error), data=error)
         show_table(stage, dataset, rows=_rows(summary), description=str(summary))
-        if stage == "report" and not summary.failed:
-            show_report(dataset)
+        if stage in PAGES and not summary.failed:
+            show_page(stage, dataset)
         if summary.failed:
             return Failed(message=_sentences(summary.failed), data=summary)
         return Completed(message=str(summary), data=summary)

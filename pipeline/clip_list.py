@@ -53,6 +53,9 @@ def described(dataset: str) -> str:
             "Share of each class in the pixels of the clips that are used:",
             _shares(tables).to_string(na_rep="", float_format="%.4f"),
         ]
+    quality = layout.page(layout.stage(dataset, "quality_page"))
+    if quality.is_file():
+        parts += ["", f"What the maps are worth, clip by clip: {quality}"]
     return "\n".join(parts)
 
 

@@ -33,6 +33,8 @@ class Stage:
     uses: Literal["all", "train", "labelled"] = "all"
     """Clips that a call for the whole data set looks at (labelled: training clips with labels); others may come and go
     without doing it again."""
+    after: tuple[str, ...] = ()
+    """Stages that come before, although nothing of theirs is read."""
 
     @property
     def module(self) -> str:
@@ -74,7 +76,9 @@ STAGES = {
         Stage("optical_flow", "pipeline.optical_flow:run_clip", per="clip"),
         Stage("pose", "pipeline.pose:run_clip", per="clip"),
         Stage("edges", "pipeline.edges:run_clip", per="clip"),
-        Stage("dataset", "pipeline.dataset:run_split", per="split"),
+        Stage("quality", "pipeline.quality:run_clip", per="clip"),
+        Stage("quality_page", "pipeline.quality_page:run", per="dataset"),
+        Stage("dataset", "pipeline.dataset:run_split", per="split", after=("quality_page",)),
         Stage("train", "pipeline.train:run", per="dataset", uses="train"),
         Stage("train_per_frame", "pipeline.train:run_per_frame", per="dataset", uses="train"),
         Stage("synthesize", "pipeline.synthesize:run_clip", per="clip", only_test=True),

@@ -5,6 +5,7 @@ data/<dataset>.clips.csv              its clips, with their split (kept in git)
 data/<dataset>/<stage>/manifest.csv   what the stage made, with the key of each part in the store
 data/<dataset>/<stage>/<clip>/        the files of one clip, hard links into the store
 reports/<dataset>/index.html
+reports/<dataset>.quality/index.html  (no data set's name has a dot)
 runs/<id>/                            host, dates, rates, tracebacks: nothing that is compared
 .store/                               finished results by key (see store.py)
 ~/.cache/vid2vid/weights/             weights that were fetched or added by name (see weights.py)
@@ -22,7 +23,7 @@ REPORTS = Path("reports")
 RUNS = Path("runs")
 DVC_CACHE = Path(".dvc/cache")
 
-MODALITIES = ("frames", "segmentation", "instances", "optical_flow", "pose", "edges")
+MODALITIES = ("frames", "segmentation", "instances", "optical_flow", "pose", "edges", "quality")
 
 
 def store() -> Path:
@@ -69,7 +70,8 @@ def clip_list(dataset: str) -> Path:
 
 
 def stage(dataset: str, name: str) -> Path:
-    return REPORTS / dataset if name == "report" else DATA / dataset / name
+    pages = {"report": REPORTS / dataset, "quality_page": REPORTS / f"{dataset}.quality"}
+    return pages.get(name, DATA / dataset / name)
 
 
 def manifest(stage_folder: Path) -> Path:
@@ -110,6 +112,11 @@ def validation(model_folder: Path) -> Path:
 
 def scores(stage_folder: Path) -> Path:
     return stage_folder / "metrics.json"
+
+
+def quality_table(page_folder: Path) -> Path:
+    """All clips, the worst first."""
+    return page_folder / "quality.csv"
 
 
 def index(dataset_folder: Path, split: str) -> Path:

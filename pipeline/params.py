@@ -307,6 +307,43 @@ class Edges(Gaps):
     flicker of the video."""
 
 
+class Quality(Section):
+    """What counts as an event when frames and maps are looked through; how much of it is too much is said in `quality_page`."""
+
+    border: Fraction
+    """Of the picture's smaller side: objects that come nearer to the border may enter and leave."""
+    smallest: Fraction
+    """Of the picture's pixels: smaller objects are not judged, far ones come and go."""
+    jump_area: Fraction
+    """An object jumps whose area, or that of the same object moved by optical flow, is less than this share of the other."""
+    jump_shift: PositiveFloat
+    """Or whose centres are further apart than this many times the square root of its area."""
+
+
+class Limits(Section):
+    """Clips with more than this are on the page's list to leave out; null = the measure is shown, and nothing is listed for it."""
+
+    unsure_flow: PositiveFloat | None
+    """Share of pixels whose optical flow has a confidence below 128; mean of the frames."""
+    label_flicker: PositiveFloat | None
+    """Share of pixels with sure flow whose label is another than that of the moved frame before; mean of the frames."""
+    object_breaks: PositiveFloat | None
+    """Objects that end or begin away from the border, per 100 frames."""
+    object_jumps: PositiveFloat | None
+    """Objects that are not where flow moves them, or of another size, per 100 frames."""
+    lost_faces: PositiveFloat | None
+    """Share of frames in which no face was found."""
+    lost_people: PositiveFloat | None
+    """Share of frames in which the person was not found."""
+
+
+class QualityPage(Section):
+    limits: Limits
+    clips: Count
+    """How many clips are shown with pictures for each measure, the worst first."""
+    picture_width: Pixels
+
+
 class Dataset(Section):
     exclude: list[str]
     """Clips to leave out."""
@@ -446,6 +483,8 @@ SECTIONS: dict[str, type[Section]] = {
     "optical_flow": OpticalFlow,
     "pose": Pose,
     "edges": Edges,
+    "quality": Quality,
+    "quality_page": QualityPage,
     "dataset": Dataset,
     "train": Train,
     "train_per_frame": TrainPerFrame,

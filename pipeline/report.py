@@ -12,9 +12,8 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from pipeline import arrays, clip_list, curves, layout, params, pictures, video
+from pipeline import arrays, clip_list, curves, layout, page, params, pictures, video
 from pipeline.index import read_index
 from pipeline.made_by import Made, libraries, made
 from pipeline.maps import ClipMaps, MapFolders, MapKind
@@ -62,7 +61,7 @@ def run(
     first = folders.clip(test.to_dict("records")[0])
     scores = json.loads(layout.scores(evaluate).read_text())
     made_parts = made(made_by, first.attributes(), {"segmentation_model": model_training, "train": training})
-    page = {
+    values = {
         "name": dataset_name,
         "rendered": first.attributes()["clips"].get("source_kind") == RENDERED,
         "maps_are": " and ".join(first.maps.kind.names()),
@@ -87,7 +86,7 @@ def run(
         "key": made_by["key"],
     }
     pictures.save(layout.media(out) / "wheel.png", pictures.colour_wheel(WHEEL_PIXELS))
-    layout.page(out).write_text(_template().render(page), encoding="utf-8")
+    layout.page(out).write_text(page.render("report.html.j2", values), encoding="utf-8")
 
 
 @dataclass(frozen=True)
@@ -256,11 +255,3 @@ def _previews(trainings: dict[str, Path], media: Path) -> dict[str, list[dict[st
         for path in picked:
             shutil.copyfile(path, media / f"{folder.name}.{path.name}")
     return {name: previews for name, previews in chosen.items() if previews}
-
-
-def _template() -> Any:
-    here = Path(__file__).parent
-    environment = Environment(
-        loader=FileSystemLoader(here), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    return environment.get_template("report.html.j2")

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from ruamel.yaml import YAML
 
-from pipeline import extractors, params, provenance
+from pipeline import extractors, layout, params, provenance
 from pipeline.journey import STAGES, Stage
 from pipeline.provenance import data_files, module_file, reached_modules
 from tests.conftest import REPOSITORY
@@ -48,14 +48,15 @@ def test_every_stage_is_written_once_for_all_data_sets():
 @stages
 def test_a_stage_depends_on_the_manifests_of_the_stages_that_its_function_reads(stage):
     """Keys chain through them: a clip has another key there whenever it has other content."""
-    read = {dep for dep in of(stage)["deps"] if dep.startswith("data/") and not dep.endswith(".files.csv")}
-    folders = {MODEL_FOLDER if name == "segmentation_model" else f"data/{KEY}/{name}" for name in stage.reads()}
+    read = {dep for dep in of(stage)["deps"] if dep.startswith(("data/", "reports/")) and not dep.endswith(".files.csv")}
+    before = [*stage.reads(), *stage.after]
+    folders = {MODEL_FOLDER if name == "segmentation_model" else layout.stage(KEY, name).as_posix() for name in before}
     assert read == {f"{folder}/manifest.csv" for folder in folders}
 
 
 @stages
 def test_a_stage_depends_on_the_code_that_it_reaches_and_no_other(stage):
-    written = {dep for dep in of(stage)["deps"] if not dep.startswith("data/")}
+    written = {dep for dep in of(stage)["deps"] if not dep.startswith(("data/", "reports/"))}
     packages = {"pipeline/__init__.py", "models/__init__.py"}
     files = {relative(path) for module in modules(stage) for path in (module_file(module), *data_files(module))} - packages
     uncovered = {file for file in files if not any(file == dep or file.startswith(f"{dep}/") for dep in written)}

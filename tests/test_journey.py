@@ -222,6 +222,8 @@ READ = {
     "segmentation_scores": "clips/test-0000_000000/segmentation.zip",
     "instances": "segmentation/test-0000_000000/segmentation.zip",
     "optical_flow": "clips/train-0000_000000/frames.zip",
+    "quality": "instances/train-0000_000000/instances.zip",
+    "quality_page": "quality/train-0000_000000/quality.zip",
     "dataset": "segmentation/train-0000_000000/segmentation.zip",
     "train": "dataset/train.parquet",
     "train_per_frame": "dataset/test.parquet",
@@ -235,7 +237,7 @@ READ = {
 def test_a_damaged_result_stops_every_stage_that_reads_it_in_one_sentence(project):
     store = Store(project.root / ".store")
     for stage, file in READ.items():
-        folder = project.root / ("reports/smoke" if stage == "report" else f"data/smoke/{stage}")
+        folder = project.root / layout.stage("smoke", stage)
         results = {store.path(key): store.path(key).with_name("aside-" + key) for key in manifest.keys(folder).values()}
         for entry, aside in results.items():
             entry.rename(aside)

@@ -20,7 +20,8 @@ pytestmark = pytest.mark.server
 
 @flow(name="shows")
 def shows() -> None:
-    artifacts.show_report("a_street")
+    artifacts.show_page("report", "a_street")
+    artifacts.show_page("quality_page", "a_street")
 
 
 def of(flow_run: FlowRun) -> list[Artifact]:
@@ -56,11 +57,13 @@ def test_the_newest_preview_is_one_artifact_that_is_updated(tracked: Project, tm
     ("served", "link"),
     [("http://127.0.0.1:4201/", "(http://127.0.0.1:4201/a_street/index.html)"), (None, "/reports/a_street/index.html)")],
 )
-def test_the_report_is_linked_where_it_is_served_and_named_where_it_is_not(
+def test_a_page_is_linked_where_it_is_served_and_named_where_it_is_not(
     tracked: Project, monkeypatch: pytest.MonkeyPatch, served: str | None, link: str
 ) -> None:
     monkeypatch.setenv(environment.REPORTS_URL, served) if served else monkeypatch.delenv(environment.REPORTS_URL, raising=False)
     state = shows(return_state=True)
     with get_client(sync_client=True) as client:
-        (shown,) = of(client.read_flow_run(state.state_details.flow_run_id))
-    assert shown.key == "report-a-street" and str(shown.data).endswith(link)
+        shown = {artifact.key: str(artifact.data) for artifact in of(client.read_flow_run(state.state_details.flow_run_id))}
+    assert set(shown) == {"report-a-street", "quality-page-a-street"}
+    assert shown["report-a-street"].endswith(link)
+    assert shown["quality-page-a-street"].endswith(link.replace("a_street", "a_street.quality"))
