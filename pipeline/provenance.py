@@ -7,6 +7,7 @@ also inside a function, is reached; back-ends, loaded by name, are handed in by 
 import ast
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
 from pathlib import Path
 
 from pipeline.store import file_sha256, key_of
@@ -44,9 +45,15 @@ MACHINERY = frozenset(
 COMPUTING = {
     **{
         name: name
-        for name in ("av", "numpy", "torch", "torchvision", "scipy", "ptlflow", "detectron2", "densepose", "onnxruntime", "scenedetect")
+        for name in ("av", "numpy", "torch", "torchvision", "scipy", "ptlflow", "detectron2", "onnxruntime", "scenedetect", "pyopenpose")
     },
-    **{"cv2": "opencv-python-headless", "dlib": "dlib-bin", "skimage": "scikit-image", "PIL": "pillow"},
+    **{
+        "cv2": "opencv-python-headless",
+        "dlib": "dlib-bin",
+        "skimage": "scikit-image",
+        "PIL": "pillow",
+        "densepose": "detectron2-densepose",
+    },
 }
 """Libraries that results depend on, and their names on the package index."""
 
@@ -79,14 +86,17 @@ def data_files(module: str) -> list[Path]:
 def library_versions(modules: list[str]) -> dict[str, str]:
     """Version of each computing library that the modules import, by its name on the package index."""
     imported = {name.split(".")[0] for module in modules for name in _imports(module)}
-    return {COMPUTING[name]: _version(COMPUTING[name]) for name in sorted(imported & COMPUTING.keys())}
+    return {COMPUTING[name]: _version(name) for name in sorted(imported & COMPUTING.keys())}
 
 
-def _version(library: str) -> str:
+def _version(name: str) -> str:
+    """What was built by hand and installed as a file alone (pyopenpose) has no version but its content."""
     try:
-        return version(library)
+        return version(COMPUTING[name])
     except PackageNotFoundError:
-        return NOT_INSTALLED  # whoever chose what needs it is told so before any work
+        found = find_spec(name)
+        file = Path(found.origin) if found and found.origin else None
+        return f"sha256 {file_sha256(file)}" if file and file.is_file() else NOT_INSTALLED  # whoever chose it is told before any work
 
 
 def module_file(module: str) -> Path | None:

@@ -19,7 +19,7 @@ from pydantic import Field, ValidationError
 from pipeline import layout, params
 from pipeline.errors import InputError, one_line
 from pipeline.params_file import sentence
-from pipeline.store import file_sha256
+from pipeline.store import file_sha256, key_of
 
 TABLE = Path(__file__).with_suffix(".csv")
 LIST = "`python -m pipeline weights list`"
@@ -78,8 +78,14 @@ class Seen:
     mtime_ns: int
 
 
+FOLDER = "folder_weights"
+"""So ends a parameter that takes the path of a folder with all that is in it, not of a file."""
+
+
 def path_of(name_or_path: str, parameter: str) -> Path:
     """A name's file, compared with the table; a path is itself. InputError, naming the parameter, where it is missing or damaged."""
+    if parameter.endswith(FOLDER):
+        return _given_folder(name_or_path, parameter)
     entry = table().get(name_or_path)
     if entry is None:
         return _given(name_or_path, parameter)
@@ -88,7 +94,10 @@ def path_of(name_or_path: str, parameter: str) -> Path:
 
 
 def sha256_of(name_or_path: str, parameter: str) -> str:
-    """Of the file that `path_of` gives. A named one is not read for it."""
+    """Of what `path_of` gives. A named file is not read for it; of a folder, names and content of all files count."""
+    if parameter.endswith(FOLDER):
+        folder = _given_folder(name_or_path, parameter)
+        return key_of({file.relative_to(folder).as_posix(): file_sha256(file) for file in sorted(folder.rglob("*")) if file.is_file()})
     entry = table().get(name_or_path)
     return file_sha256(_given(name_or_path, parameter)) if entry is None else _checked_for(parameter, entry)
 
@@ -97,6 +106,12 @@ def _given(path: str, parameter: str) -> Path:
     if not Path(path).is_file():
         near = _nearest(path, list(table()))
         raise InputError(f"{parameter}: {path} is no file: give the path of the weights or a name that {LIST} shows{near}")
+    return Path(path)
+
+
+def _given_folder(path: str, parameter: str) -> Path:
+    if not Path(path).is_dir() or not any(Path(path).iterdir()):
+        raise InputError(f"{parameter}: {path} is no folder with files: give the path of the folder that holds the weights")
     return Path(path)
 
 

@@ -5,7 +5,6 @@ What a modality's back-ends are given and return stands in its folder's `__init_
 
 import ast
 import importlib
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
 
@@ -38,9 +37,9 @@ def module_of(section: params.Backend) -> str:
 
 
 def check(section: params.Backend) -> None:
-    """InputError for a back-end, library or option that is not there; reads the back-end's source without importing it."""
+    """InputError for a back-end, library or option that is not there; reads the source of all it reaches without importing it."""
     module, modality = module_of(section), params.section_name(type(section))
-    for name, version in provenance.library_versions([module]).items():
+    for name, version in provenance.library_versions(provenance.reached_modules(module)).items():
         if version == provenance.NOT_INSTALLED:
             raise InputError(
                 f"{modality}.backend {section.backend} needs {name}, which is not installed: install it, or choose another back-end"
@@ -52,15 +51,14 @@ def check(section: params.Backend) -> None:
         raise InputError("; ".join(sentence(options, f"{modality}.options", problem) for problem in error.errors())) from None
 
 
-def load(section: params.Backend, **given: Any) -> Callable[..., Any]:
+def load(section: params.Backend, **given: Any) -> Any:
     """Builds the extractor with the section's options and what the stage itself gives."""
     check(section)
     module = module_of(section)
     assert set(given) == set(GIVEN[params.section_name(type(section))]), given
     wanted = [argument.arg for argument in _arguments(module)]
     build = importlib.import_module(module).build
-    extractor: Callable[..., Any] = build(**section.options, **{name: value for name, value in given.items() if name in wanted})
-    return extractor
+    return build(**section.options, **{name: value for name, value in given.items() if name in wanted})
 
 
 def _options(module: str, given: tuple[str, ...]) -> type[BaseModel]:

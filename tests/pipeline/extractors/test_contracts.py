@@ -1,6 +1,7 @@
 """Every back-end file keeps the contract of its folder. A new file is found by itself; what its `build` needs goes into OPTIONS."""
 
 import ast
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -8,10 +9,10 @@ import numpy as np
 import pytest
 import torch
 
-from pipeline import arrays, edges, extractors, instances, layout, optical_flow, params, segmentation
+from pipeline import arrays, edges, extractors, instances, layout, optical_flow, params, pose, segmentation
 from pipeline.deeplabv3 import Segmenter
 from pipeline.palettes import Class, Palette
-from tests.pipeline.extractors import maskrcnn_weights
+from tests.pipeline.extractors import maskrcnn_weights, stand_ins
 
 PALETTE = Palette("toy", (Class(0, "road", (9, 9, 9), False, False), Class(3, "car", (0, 0, 99), True, True)), ())
 SIZES = [(32, 48), (33, 47)]
@@ -26,6 +27,14 @@ def backends(modality: str) -> list[str]:
 CASES = {f"{height}x{width}-{length}-frames": ((height, width), length) for height, width in SIZES for length in LENGTHS}
 
 
+def walker(x: float, y: float) -> np.ndarray:
+    """A person of 25 points around (x, y); no face, no hands."""
+    keypoints = np.zeros((137, 3), np.float32)
+    keypoints[:25, :2] = np.random.default_rng(1).uniform((x - 4, y - 4), (x + 4, y + 4), (25, 2))
+    keypoints[:25, 2] = 0.5
+    return keypoints
+
+
 @pytest.fixture(params=CASES.values(), ids=CASES.keys())
 def clip(request, tmp_path) -> Path:
     """A clip with all truth: a square car drives over a rough road, and is gone in the last of three frames."""
@@ -38,6 +47,7 @@ def clip(request, tmp_path) -> Path:
         "segmentation": {"palette": PALETTE.as_attributes(), "labelled_frames": list(range(length))},
         "instances": {"objects": {"1": {"class": 3, "score": 1.0}}, "linked": True, "labelled_frames": list(range(length))},
         "optical_flow": {"strides": [1, 2]},
+        "pose": {},
     }
     for modality, attributes in files.items():
         with arrays.writing(layout.arrays(folder, modality), attributes) as writer:
@@ -50,6 +60,9 @@ def clip(request, tmp_path) -> Path:
                     writer.append("label", np.where(car, np.uint8(3), np.uint8(0)))
                 if modality == "instances":
                     writer.append("instance", car.astype(np.uint16))
+                if modality == "pose":
+                    writer.append("keypoints", np.where(t < 2, walker(10 + 2 * t, 10), 0).astype(np.float32)[None])
+                    writer.append("iuv", np.stack([3 * car, 100 * car, 200 * car], axis=-1).astype(np.uint8))
                 if modality == "optical_flow":
                     for k in (1, 2):
                         writer.append(f"optical_flow_{k}", np.stack([-2.0 * k * car, 0 * car], axis=-1).astype(np.float16))
@@ -219,6 +232,66 @@ def test_all_edges_are_bytes_of_every_pixel_and_frames_without_a_face_are_listed
         assert (result["landmarks"].shape, result["landmarks"].dtype) == ((length, 68, 2), np.float32)
         assert np.isfinite(result["landmarks"][:]).all() == found
         assert result["edge"][:].any() == found
+
+
+HAS_DETECTRON2 = find_spec("detectron2") is not None and find_spec("densepose") is not None
+POSES = [
+    pytest.param(
+        backend,
+        marks=[pytest.mark.detectron2, pytest.mark.skipif(not HAS_DETECTRON2, reason="detectron2 or DensePose is not installed")],
+    )
+    if "densepose" in backend
+    else backend
+    for backend in backends("pose")
+]
+
+
+@pytest.fixture(scope="module")
+def pose_options(weights) -> dict[str, dict[str, object]]:
+    """Random weights of the real networks; OpenPose is a stand-in that always sees the same person."""
+    from torchvision.models.detection import keypointrcnn_resnet50_fpn
+
+    torch.manual_seed(0)
+    torch.save(keypointrcnn_resnet50_fpn(weights=None, weights_backbone=None).state_dict(), weights / "keypoints.pth")
+    (weights / "openpose").mkdir()
+    (weights / "openpose/body.caffemodel").touch()
+    skeletons = {"folder_weights": str(weights / "openpose")}
+    surfaces = {}
+    if HAS_DETECTRON2:
+        surfaces = {"weights": str(stand_ins.densepose_weights(weights)), "min_score": 0.0, "shortest_side": 64}
+    return {
+        "given": {},
+        "openpose": skeletons,
+        "torchvision_keypoints": {"weights": str(weights / "keypoints.pth"), "min_score": 0.0, "shortest_side": 64},
+        "densepose": surfaces,
+        "densepose_and_openpose": {**surfaces, **skeletons},
+    }
+
+
+@pytest.mark.parametrize("backend", POSES)
+def test_every_pose_is_of_as_many_people_as_are_kept(backend, clip, pose_options, monkeypatch):
+    p = params.Pose(backend=backend, options=pose_options[backend], people=2, batch_size=2, carry=0, missing="cut")
+    with stand_ins.pyopenpose(clip.parent, monkeypatch) as openpose:
+        openpose.PEOPLE = [{"pose_keypoints_2d": walker(20, 20)[:25].ravel().tolist()}]
+        result = twice(clip, "pose", lambda out: pose.run_clip(clip, out, p, {}, "cpu"))
+    length, height, width = arrays.reading(layout.arrays(clip, "frames"))["rgb"].shape[:3]
+    assert set(result.names()) <= {"keypoints", "iuv", "person"}
+    if "keypoints" in result:
+        keypoints = result["keypoints"][0:length]
+        assert (keypoints.shape, keypoints.dtype) == ((length, 2, 137, 3), np.float32)
+        assert np.isfinite(keypoints).all() and (keypoints[..., 2] >= 0).all() and (keypoints[..., 2] <= 1).all()
+        assert not keypoints[keypoints[..., 2] == 0].any()
+    if "iuv" in result:
+        iuv, person = result["iuv"][0:length], result["person"][0:length]
+        assert (iuv.shape, iuv.dtype, person.shape, person.dtype) == ((length, height, width, 3), np.uint8, iuv.shape[:3], np.uint8)
+        assert iuv[..., 0].max() <= 24 and person.max() <= 2
+        np.testing.assert_array_equal(person > 0, iuv[..., 0] > 0)
+        assert not iuv[person == 0].any()
+    there = [t for t in range(length) if t not in result.attributes["missing"]]
+    for t in there:
+        assert ("keypoints" in result and result["keypoints"][t][0].any()) or ("iuv" in result and (result["person"][t] == 1).any())
+    if backend == "given":
+        assert result.attributes["missing"] == [2][: length - 1 >= 2]
 
 
 BUILD = """
