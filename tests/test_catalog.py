@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
-from pipeline import params
+from pipeline import params, weights
 from pipeline.params_file import Params, check
 from tests.conftest import REPOSITORY
 
@@ -103,3 +103,9 @@ def test_faces_are_shown_in_two_and_a_half_times_their_width(catalog):
     assert isinstance(source, params.FaceForensics)
     assert source.face_enlarge == 2.5
     assert not entry(catalog, "faceforensics")["train"]["generator"]["foreground"]
+
+
+def test_faces_are_sketched_from_landmarks_and_cut_where_there_is_none(catalog):
+    found = entry(catalog, "faceforensics")["edges"]
+    assert (found["backend"], found["missing"]) == ("face_sketch", "cut")
+    assert set(found["options"].values()) <= set(weights.table())

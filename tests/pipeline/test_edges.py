@@ -13,7 +13,7 @@ from pipeline.extractors.edges.face_sketch import build as face_sketch
 from pipeline.extractors.edges.face_sketch_dlib import build as face_sketch_dlib
 from pipeline.face_sketch import draw
 from pipeline.params_file import check
-from tests.pipeline.test_before_work import added
+from tests.pipeline.test_before_work import CLIPS, FLOWNET2, added
 from tests.pipeline.test_face_sketch import face
 
 PARAMS = params.Edges(backend="face_sketch_given", options={}, batch_size=2, carry=2, missing="cut", smooth=0.0)
@@ -199,5 +199,5 @@ def test_what_the_sketches_of_a_faceforensics_lack_is_told_before_any_work(old, 
     new = new.replace("{yunet}", str(weights / "yunet_n_640_640.onnx")).replace("{mesh}", str(weights / "face_landmark_468.tflite"))
     text = added("faceforensics", old, new).replace("face_weights: yunet-n-640", f"face_weights: {weights / 'yunet_n_640_640.onnx'}", 1)
     with pytest.raises(InputError) as refused:
-        before_work._Entry("mine", check(text, Path("params.yaml"))).check({params.Edges})
+        before_work.check(CLIPS, "mine", check(text.replace(FLOWNET2, ""), Path("params.yaml")))
     assert sentence in str(refused.value) and "\n" not in str(refused.value)

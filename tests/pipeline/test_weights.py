@@ -12,7 +12,19 @@ import torch
 import torchvision
 from torch import nn
 
-from pipeline import before_work, layout, palettes, params, plan, segmentation_model, train, video_network, weights, weights_care
+from pipeline import (
+    before_work,
+    extractors,
+    layout,
+    palettes,
+    params,
+    plan,
+    segmentation_model,
+    train,
+    video_network,
+    weights,
+    weights_care,
+)
 from pipeline.deeplabv3 import Segmenter
 from pipeline.errors import InputError
 from pipeline.extractors.optical_flow import ptlflow
@@ -64,14 +76,17 @@ def test_every_line_of_ptlflow_has_an_address_that_ptlflow_names():
 
 
 def test_every_parameter_that_uses_weights_exists():
-    for entry in weights.table().values():
-        section, *keys = entry.used_by.removeprefix("none yet (").split(" (")[0].rstrip(")").split(".")
-        if entry.used_by.startswith("none yet"):
+    for use in [use for entry in weights.table().values() for use in entry.used_by.split(" and ")]:
+        section, *keys = use.removeprefix("none yet (").split(" (")[0].rstrip(")").split(".")
+        if use.startswith("none yet"):
             assert section in {*params.SECTIONS, "pose", "edges"}  # the last two are to come
             continue
         fields = (params.FaceForensics if section == "source" else params.SECTIONS[section]).model_fields
         for key in keys[:-1]:
-            fields = getattr(fields[key].annotation, "model_fields", {"weights": None})  # options are the back-end's own
+            fields = getattr(fields[key].annotation, "model_fields", {})
+        if keys[-2:-1] == ["options"]:
+            backend = use.split(" (")[1].rstrip(")").split(",")[0]
+            fields = extractors._options(f"pipeline.extractors.{section}.{backend}", extractors.GIVEN[section]).model_fields
         assert keys[-1] in fields
 
 
