@@ -105,8 +105,8 @@ def test_another_back_end_takes_none_of_the_sections_options():
 
 
 def test_an_override_can_be_null():
-    text = changed("  weights: null\n  enlarge", "  weights: some.pth\n  enlarge").replace(
-        "    segmentation_model: {label_every: 4, steps: 120}", "    segmentation_model: {label_every: 4, steps: 120, weights: null}"
+    text = changed("  weights: null\n  backbone", "  weights: some.pth\n  backbone").replace(
+        "    segmentation_model: {label_every: 4, steps: 120, ", "    segmentation_model: {label_every: 4, steps: 120, weights: null, "
     )
     assert check(text, PATH).section(params.SegmentationModel, "sample-street").weights is None
 
