@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
-from pipeline import params
+from pipeline import params, weights
 from pipeline.params_file import Params, check
 from tests.conftest import REPOSITORY
 
@@ -78,6 +78,14 @@ def test_streets_are_labelled_by_a_deeplabv3_of_their_own(catalog):
         assert found["segmentation_model"]["architecture"] == "deeplabv3_resnet101"
         assert found["clips"]["frames"] == 30
         assert found["train"]["generator"]["foreground"]
+
+
+@pytest.mark.parametrize(("name", "classes"), [("cityscapes", "Cityscapes/"), ("apolloscape", "COCO-InstanceSegmentation/")])
+def test_things_on_streets_are_told_apart_by_mask_r_cnn(catalog, name, classes):
+    found = entry(catalog, name)["instances"]
+    assert found["backend"] == "detectron2_maskrcnn"
+    assert found["options"]["config"].startswith(f"{classes}mask_rcnn_R_50_FPN")
+    assert weights.named(found["options"]["weights"]).used_by == "instances.options.weights (detectron2_maskrcnn)"
 
 
 def test_cityscapes_is_trained_for_the_references_epochs_at_its_last_rate(catalog):

@@ -1,3 +1,4 @@
+import re
 from contextlib import nullcontext
 from pathlib import Path
 
@@ -31,6 +32,12 @@ def added(like: str, old: str = "", new: str = "") -> str:
     """The project's file with an entry of its catalog, with a change, as the data set `mine`."""
     entry = TEXT.split(f"\n  {like}:\n")[1].split("\n\n")[0].replace(f"weights_from: {like}", "weights_from: mine")
     return changed("\ndatasets:\n", f"\ndatasets:\n  mine:\n{changed(old, new, entry)}\n\n")
+
+
+def with_instances(text: str, instances: str) -> str:
+    """Of the data set `mine`, in place of a network's."""
+    begin = text.index("    instances: ", text.index("\n  mine:\n"))
+    return text[:begin] + f"    instances: {instances}\n" + text[text.index("    optical_flow:", begin) :]
 
 
 def test_the_projects_own_data_sets_can_be_worked_on():
@@ -137,17 +144,21 @@ def test_the_projects_own_data_sets_can_be_worked_on():
             "segmentation.backend is given, but its source has labels of one frame of each snippet alone",
         ),
         (
-            added("cityscapes", "{backend: components, ", "{backend: given, "),
+            with_instances(added("cityscapes"), "{backend: given}"),
             "mine",
             "instances.backend is given, but its source has those of one frame of each snippet alone",
         ),
         *(
-            (added(name), "mine", "optical_flow.options.weights: ptlflow-flownet2-things has not been fetched")
+            (
+                with_instances(added(name), "{}"),
+                "mine",
+                "optical_flow.options.weights: ptlflow-flownet2-things has not been fetched",
+            )
             for name in ("cityscapes", "apolloscape")
         ),
         *(
             (
-                added(name, FLOWNET2, ""),
+                with_instances(added(name, FLOWNET2, ""), "{}"),
                 "mine",
                 "train.vgg_weights: torchvision-vgg19-imagenet1k_v1 has not been fetched",
             )
@@ -167,9 +178,10 @@ def test_what_a_later_stage_could_not_do_is_refused_at_the_first(text, dataset, 
 
 
 @pytest.mark.parametrize("name", ["cityscapes", "apolloscape"])
-def test_the_papers_entries_need_nothing_but_the_two_weights(name, tmp_path):
+def test_the_papers_entries_need_nothing_but_detectron2_and_three_weights(name, tmp_path, monkeypatch):
+    monkeypatch.setattr("pipeline.provenance._version", lambda library: "1")
     (tmp_path / "any.pth").touch()
-    text = added(name, "ptlflow-flownet2-things", f"{tmp_path}/any.pth").replace("torchvision-vgg19-imagenet1k_v1", f"{tmp_path}/any.pth")
+    text = re.sub(r"weights: (ptlflow|torchvision|detectron2)-\w+(-\w+)*", f"weights: {tmp_path}/any.pth", added(name))
     before_work.check(CLIPS, "mine", check(text, PATH))
 
 
@@ -193,6 +205,30 @@ def test_a_library_that_is_not_installed_is_named_before_any_work(monkeypatch):
     monkeypatch.setattr("pipeline.provenance._version", lambda library: "not installed" if library == "opencv-python-headless" else "1")
     with pytest.raises(InputError, match=r"instances\.backend components needs opencv-python-headless, which is not installed"):
         before_work.check(CLIPS, "smoke", load(REPOSITORY / "params.yaml"))
+
+
+@pytest.mark.parametrize("like", ["cityscapes", "apolloscape"])
+def test_a_street_of_the_catalog_without_detectron2_is_told_so_in_one_sentence(like, monkeypatch):
+    monkeypatch.setattr("pipeline.provenance._version", lambda library: "not installed" if library == "detectron2" else "1")
+    with pytest.raises(InputError) as refused:
+        before_work.check(CLIPS, "mine", check(added(like), PATH))
+    assert str(refused.value) == (
+        "params.yaml: datasets.mine.instances.backend detectron2_maskrcnn needs detectron2, which is not installed: "
+        "install it (docs/models.md), or choose another back-end"
+    )
+
+
+def test_masks_for_a_palette_of_other_things_are_refused_before_any_work(tmp_path):
+    (tmp_path / "moon.yaml").write_text(
+        "classes: [{id: 0, name: dust, colour: [9, 9, 9]}, {id: 1, name: rover, colour: [1, 1, 1], thing: true}]\nvoid: []"
+    )
+    masks = (
+        f"{{backend: torchvision_maskrcnn, options: {{architecture: maskrcnn_resnet50_fpn, weights: {tmp_path}/moon.yaml, "
+        "shortest_side: 800, longest_side: 1333, score: 0.5, margin: 4, rest: none}}"
+    )
+    text = with_instances(added("frames", "palette: cityscapes_train", f"palette: {tmp_path}/moon.yaml"), masks)
+    with pytest.raises(InputError, match=r"datasets.mine.instances.backend: the network knows none of palette moon's things \(rover\)"):
+        before_work.check(CLIPS, "mine", check(text, PATH))
 
 
 @pytest.mark.parametrize("like", ["dance", "faceforensics"])
