@@ -6,10 +6,10 @@ export DVC_NO_ANALYTICS = 1
 export DO_NOT_TRACK = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo smoke camvid test slow check format server
+.PHONY: help install demo smoke camvid test slow check format server test-detectron2
 
 help:  ## this list
-	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 10
+	@grep -E '^[a-z0-9-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 18
 
 install:  ## .venv from the locked requirements
 	@test -n "$(PYTHON)" || { echo "error: Python 3.11 is needed, none was found: make PYTHON=/path/to/python3.11 ..."; exit 1; }
@@ -34,6 +34,9 @@ check: install  ## ruff, mypy, import-linter
 test: check  ## all checks, and all tests but the slow ones
 	OMP_NUM_THREADS=1 python -m pytest -q -n 2 --dist loadfile -m "not slow and not browser"
 	python -m pytest -q -m "browser and not slow"  # alone: they watch videos play
+
+test-detectron2:  ## tests that need detectron2, where it is installed: make test-detectron2 PYTHON=/path/to/its/python
+	OMP_NUM_THREADS=1 "$(PYTHON)" -m pytest -q -m detectron2
 
 slow: install  ## the slow tests: whole journeys both ways, in clones of what is committed
 	OMP_NUM_THREADS=1 python -m pytest -q -m slow

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
-from pipeline import extractors, masks, palettes, params, weights
+from pipeline import extractors, palettes, params, weights
 from pipeline.errors import InputError
 from pipeline.journey import STAGES, Stage
 from pipeline.params_file import Params
@@ -95,9 +95,9 @@ class _Entry:
         }
         for cls, section in self.sections.items():
             if cls in ahead:
-                self._check_weights(params.section_name(cls), section.model_dump())
                 if isinstance(section, params.Backend) and section.backend:
                     self._check_backend(section)
+                self._check_weights(params.section_name(cls), section.model_dump())
                 if cls in checks:
                     checks[cls](section)
 
@@ -169,8 +169,20 @@ class _Entry:
         if p.backend == "given" and self.source.kind not in KNOW_INSTANCES:
             what = "no instances" if self.source.kind != "cityscapes" else "those of one frame of each snippet alone"
             raise InputError(f"{self.where}.instances.backend is given, but its source has {what}")
-        if p.backend in DRAW_MASKS and (palette := _palette(self._all_params.source(segmentation.weights_from))):
-            masks.require_shared(palette, masks.names())
+        if p.backend in DRAW_MASKS and (palette := self._palette(segmentation)):
+            from pipeline import masks  # imports OpenCV, which no other check needs
+
+            try:
+                masks.require_shared(palette, masks.names())
+            except InputError as error:
+                raise InputError(f"{self.where}.{error}") from None
+
+    def _palette(self, p: params.Segmentation) -> palettes.Palette | None:
+        """Of the labels; None where a trained model alone knows it."""
+        if p.backend == "given":
+            return _palette(self.source)
+        trained = self._all_params.section(params.SegmentationModel, p.weights_from).weights
+        return None if trained else _palette(self._all_params.source(p.weights_from))
 
     def _check_optical_flow(self, p: params.OpticalFlow) -> None:
         if 1 not in p.strides:

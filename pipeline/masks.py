@@ -65,7 +65,7 @@ def require_shared(palette: Palette, names: Iterable[str]) -> None:
     if not claims(palette).keys() & set(names):
         things = ", ".join(c.name for c in palette.classes if c.thing) or "none"
         raise InputError(
-            f"instances: the network knows none of palette {palette.name}'s things ({things}); {TABLE.name} lists which it may claim"
+            f"instances.backend: the network knows none of palette {palette.name}'s things ({things}); {TABLE.name} lists what it may claim"
         )
 
 

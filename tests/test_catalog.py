@@ -83,6 +83,14 @@ def test_streets_are_labelled_by_a_deeplabv3_of_their_own(catalog):
         assert found["train"]["generator"]["foreground"]
 
 
+@pytest.mark.parametrize(("name", "classes"), [("cityscapes", "Cityscapes/"), ("apolloscape", "COCO-InstanceSegmentation/")])
+def test_things_on_streets_are_told_apart_by_mask_r_cnn(catalog, name, classes):
+    found = entry(catalog, name)["instances"]
+    assert found["backend"] == "detectron2_maskrcnn"
+    assert found["options"]["config"].startswith(f"{classes}mask_rcnn_R_50_FPN")
+    assert weights.named(found["options"]["weights"]).used_by == "instances.options.weights (detectron2_maskrcnn)"
+
+
 def test_cityscapes_is_trained_for_the_references_epochs_at_its_last_rate(catalog):
     train = entry(catalog, "cityscapes")["train"]
     assert train["steps"] == (20 + 20 + 10) * 2975

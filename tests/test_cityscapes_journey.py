@@ -44,7 +44,9 @@ def test_cityscapes_goes_all_the_way_with_one_label_image_a_snippet(project):  #
     training = {**TINY_TRAINING, "weights": {"perceptual": 0.0, "reconstruction": 20.0}, "vgg_weights": None}
     training["generator"] = {**TINY_TRAINING["generator"], "scales": 1}
     training["image_discriminator"] = training["video_discriminator"] = {"width": 4, "scales": 2}
-    change({"datasets": {"city": {"clips": tiny, "segmentation_model": model, "instances": {"min_pixels": 4}, "train": training}}})
+    change({"datasets": {"city": {"clips": tiny, "segmentation_model": model, "train": training}}})
+    change({"datasets": {"city": {"instances": {"backend": "components", "options": None, "min_pixels": 4}}}})
+    change({"datasets": {"city": {"instances": {"options": {}}}}})
     change({"datasets": {"city": {"evaluate": {"video_network": {"window_frames": 4, "window_stride": 1}}}}})
     change({"datasets": {"city": {"optical_flow": {"backend": "opencv_dis", "options": None}}}})
     change({"datasets": {"city": {"optical_flow": {"options": {"preset": "fast"}}}}})

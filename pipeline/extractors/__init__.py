@@ -42,7 +42,8 @@ def check(section: params.Backend) -> None:
     for name, version in provenance.library_versions(provenance.reached_modules(module)).items():
         if version == provenance.NOT_INSTALLED:
             raise InputError(
-                f"{modality}.backend {section.backend} needs {name}, which is not installed: install it, or choose another back-end"
+                f"{modality}.backend {section.backend} needs {name}, which is not installed: "
+                "install it (docs/models.md), or choose another back-end"
             )
     options = _options(module, GIVEN[modality])
     try:

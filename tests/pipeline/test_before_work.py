@@ -43,6 +43,12 @@ def added(like: str, old: str = "", new: str = "") -> str:
     return changed("\ndatasets:\n", f"\ndatasets:\n  mine:\n{changed(old, new, entry)}\n\n")
 
 
+def with_instances(text: str, instances: str) -> str:
+    """Of the data set `mine`, in place of a network's."""
+    begin = text.index("    instances: ", text.index("\n  mine:\n"))
+    return text[:begin] + f"    instances: {instances}\n" + text[text.index("    optical_flow:", begin) :]
+
+
 def test_the_projects_own_data_sets_can_be_worked_on():
     all_params = load(REPOSITORY / "params.yaml")
     for dataset in all_params.datasets():
@@ -147,7 +153,7 @@ def test_the_projects_own_data_sets_can_be_worked_on():
             "segmentation.backend is given, but its source has labels of one frame of each snippet alone",
         ),
         (
-            from_nothing(added("cityscapes", "{backend: components, ", "{backend: given, ")),
+            from_nothing(with_instances(added("cityscapes"), "{backend: given}")),
             "mine",
             "instances.backend is given, but its source has those of one frame of each snippet alone",
         ),
@@ -156,12 +162,16 @@ def test_the_projects_own_data_sets_can_be_worked_on():
             for name in ("cityscapes", "apolloscape")
         ),
         *(
-            (from_nothing(added(name)), "mine", "optical_flow.options.weights: ptlflow-flownet2-things has not been fetched")
+            (
+                from_nothing(with_instances(added(name), "{}")),
+                "mine",
+                "optical_flow.options.weights: ptlflow-flownet2-things has not been fetched",
+            )
             for name in ("cityscapes", "apolloscape")
         ),
         *(
             (
-                from_nothing(added(name, FLOWNET2, "")),
+                from_nothing(with_instances(added(name, FLOWNET2, ""), "{}")),
                 "mine",
                 "train.vgg_weights: torchvision-vgg19-imagenet1k_v1 has not been fetched",
             )
@@ -181,11 +191,10 @@ def test_what_a_later_stage_could_not_do_is_refused_at_the_first(text, dataset, 
 
 
 @pytest.mark.parametrize("name", ["cityscapes", "apolloscape"])
-def test_the_papers_entries_need_nothing_but_the_three_weights(name, tmp_path):
+def test_the_papers_entries_need_nothing_but_detectron2_and_three_weights(name, tmp_path, monkeypatch):
+    monkeypatch.setattr("pipeline.provenance._version", lambda library: "1")
     (tmp_path / "any.pth").touch()
-    text = added(name, "ptlflow-flownet2-things", f"{tmp_path}/any.pth")
-    for weights in ("torchvision-vgg19-imagenet1k_v1", BACKBONE):
-        text = text.replace(weights, f"{tmp_path}/any.pth")
+    text = re.sub(r"weights: (ptlflow|torchvision|detectron2)-\w+(-\w+)*", f"weights: {tmp_path}/any.pth", added(name))
     before_work.check(CLIPS, "mine", check(text, PATH))
 
 
@@ -209,6 +218,30 @@ def test_a_library_that_is_not_installed_is_named_before_any_work(monkeypatch):
     monkeypatch.setattr("pipeline.provenance._version", lambda library: "not installed" if library == "opencv-python-headless" else "1")
     with pytest.raises(InputError, match=r"instances\.backend components needs opencv-python-headless, which is not installed"):
         before_work.check(CLIPS, "smoke", load(REPOSITORY / "params.yaml"))
+
+
+@pytest.mark.parametrize("like", ["cityscapes", "apolloscape"])
+def test_a_street_of_the_catalog_without_detectron2_is_told_so_in_one_sentence(like, monkeypatch):
+    monkeypatch.setattr("pipeline.provenance._version", lambda library: "not installed" if library == "detectron2" else "1")
+    with pytest.raises(InputError) as refused:
+        before_work.check(CLIPS, "mine", check(from_nothing(added(like)), PATH))
+    assert str(refused.value) == (
+        "params.yaml: datasets.mine.instances.backend detectron2_maskrcnn needs detectron2, which is not installed: "
+        "install it (docs/models.md), or choose another back-end"
+    )
+
+
+def test_masks_for_a_palette_of_other_things_are_refused_before_any_work(tmp_path):
+    (tmp_path / "moon.yaml").write_text(
+        "classes: [{id: 0, name: dust, colour: [9, 9, 9]}, {id: 1, name: rover, colour: [1, 1, 1], thing: true}]\nvoid: []"
+    )
+    masks = (
+        f"{{backend: torchvision_maskrcnn, options: {{architecture: maskrcnn_resnet50_fpn, weights: {tmp_path}/moon.yaml, "
+        "shortest_side: 800, longest_side: 1333, score: 0.5, margin: 4, rest: none}}"
+    )
+    text = with_instances(added("frames", "palette: cityscapes_train", f"palette: {tmp_path}/moon.yaml"), masks)
+    with pytest.raises(InputError, match=r"datasets.mine.instances.backend: the network knows none of palette moon's things \(rover\)"):
+        before_work.check(CLIPS, "mine", check(text, PATH))
 
 
 NEED_MAPS = ("dataset", "train", "train_per_frame", "synthesize", "synthesize_per_frame", "evaluate", "report")
