@@ -16,6 +16,10 @@ TINY = {
     "windows": ["--sizes", "32x16", "--windows", "2", "--rounds", "1"],
     "training_step": ["--size", "64x32", "--steps", "1", "--rounds", "1"],
     "street_world": ["--size", "32x16", "--frames", "2", "--clips", "1", "--rounds", "1"],
+    "extraction_speed": [
+        *("--backends", "edges canny", "optical_flow opencv_dis medium", "--sizes", "32x32", "--frames", "3", "--rounds", "1"),
+        *("--memory-size", "32x32", "--memory-frames", "2", "4", "--worker-clips", "2"),
+    ],
     "orchestration": ["--clips", "4", "--rounds", "1"],
     "repro": ["--clips", "14", "--rounds", "1"],
 }
