@@ -60,9 +60,11 @@ def backends(data: Path) -> dict[str, Motion]:
         "opencv_dis fast": partial(_motion, opencv_dis.build("fast")),
         "opencv_dis medium": partial(_motion, medium),
         "opencv_dis medium, scale 0.5": partial(_motion, medium, scale=0.5),
+        "opencv_dis medium, scale 2": partial(_motion, medium, scale=2.0),
         "ptlflow raft_small": partial(_motion, ptlflow.build("raft_small", "cpu", weights)),
         "torchvision_raft raft_small": partial(_motion, raft),
         "torchvision_raft raft_small, scale 0.5": partial(_motion, raft, scale=0.5),
+        "torchvision_raft raft_small, scale 2": partial(_motion, raft, scale=2.0),
         "torchvision_raft raft_small, bfloat16": partial(
             _motion, torchvision_raft.build("raft_small", "cpu", weights, precision="bfloat16")
         ),
