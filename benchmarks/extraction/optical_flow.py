@@ -103,7 +103,8 @@ def street(width: int, height: int, stride: int) -> list[Pair]:
 
 def _measured_truth(first: Path, second: Path, truth: Path) -> Pair:
     flow = cv2.readOpticalFlow(str(truth))
-    return Pair(_rgb(first), _rgb(second), flow, (np.abs(flow) < 1e9).all(axis=-1))  # Middlebury's sign of unknown
+    known: np.ndarray = np.abs(flow).max(axis=-1) < 1e9  # Middlebury's sign of unknown
+    return Pair(_rgb(first), _rgb(second), flow, known)
 
 
 def _rgb(path: Path) -> UInt8[np.ndarray, "h w 3"]:
