@@ -20,6 +20,10 @@ TINY = {
         *("--cases", "batches of 1", "--long", "1", "2"),
     ],
     "street_world": ["--size", "32x16", "--frames", "2", "--clips", "1", "--rounds", "1"],
+    "extraction_speed": [
+        *("--backends", "edges canny", "optical_flow opencv_dis medium", "--sizes", "32x32", "--frames", "3", "--rounds", "1"),
+        *("--memory-size", "32x32", "--memory-frames", "2", "4", "--worker-clips", "2"),
+    ],
     "orchestration": ["--clips", "4", "--rounds", "1"],
     "repro": ["--clips", "14", "--rounds", "1"],
 }

@@ -60,9 +60,11 @@ def backends(data: Path) -> dict[str, Motion]:
         "opencv_dis fast": partial(_motion, opencv_dis.build("fast")),
         "opencv_dis medium": partial(_motion, medium),
         "opencv_dis medium, scale 0.5": partial(_motion, medium, scale=0.5),
+        "opencv_dis medium, scale 2": partial(_motion, medium, scale=2.0),
         "ptlflow raft_small": partial(_motion, ptlflow.build("raft_small", "cpu", weights)),
         "torchvision_raft raft_small": partial(_motion, raft),
         "torchvision_raft raft_small, scale 0.5": partial(_motion, raft, scale=0.5),
+        "torchvision_raft raft_small, scale 2": partial(_motion, raft, scale=2.0),
         "torchvision_raft raft_small, bfloat16": partial(
             _motion, torchvision_raft.build("raft_small", "cpu", weights, precision="bfloat16")
         ),
@@ -101,7 +103,8 @@ def street(width: int, height: int, stride: int) -> list[Pair]:
 
 def _measured_truth(first: Path, second: Path, truth: Path) -> Pair:
     flow = cv2.readOpticalFlow(str(truth))
-    return Pair(_rgb(first), _rgb(second), flow, (np.abs(flow) < 1e9).all(axis=-1))  # Middlebury's sign of unknown
+    known: np.ndarray = np.abs(flow).max(axis=-1) < 1e9  # Middlebury's sign of unknown
+    return Pair(_rgb(first), _rgb(second), flow, known)
 
 
 def _rgb(path: Path) -> UInt8[np.ndarray, "h w 3"]:
