@@ -93,13 +93,15 @@ class _Entry:
             params.Train: self._check_training,
             params.Evaluate: self._check_evaluation,
         }
-        for cls, section in self.sections.items():
-            if cls in ahead:
-                if isinstance(section, params.Backend) and section.backend:
-                    self._check_backend(section)
-                self._check_weights(params.section_name(cls), section.model_dump())
-                if cls in checks:
-                    checks[cls](section)
+        missing = {cls: self._missing_weights(cls) for cls in self.sections if cls in ahead}
+        for cls, problems in missing.items():
+            section = self.sections[cls]
+            if isinstance(section, params.Backend) and section.backend:
+                self._check_backend(section)
+            if cls in checks and not problems:  # it may open them
+                checks[cls](section)
+        if any(missing.values()):  # all in one sentence: each may be a long download
+            raise InputError("; ".join(problem for problems in missing.values() for problem in problems))
 
     def _check_backend(self, section: params.Backend) -> None:
         try:
@@ -107,12 +109,19 @@ class _Entry:
         except InputError as error:
             raise InputError(f"{self.where}.{error}") from None
 
-    def _check_weights(self, name: str, values: dict[str, Any]) -> None:
-        for key, name_or_path in _weights(name, values):
-            weights.path_of(name_or_path, f"{self.where}.{key}")
+    def _missing_weights(self, cls: type[params.Section]) -> list[str]:
+        """Sentences about what the section, and for `clips` the source, names and is not there."""
+        values = {params.section_name(cls): self.sections[cls].model_dump()}
+        values |= {"source": self.source.model_dump()} if cls is params.Clips else {}
+        problems = []
+        for key, name_or_path in [found for name, named in values.items() for found in _weights(name, named)]:
+            try:
+                weights.path_of(name_or_path, f"{self.where}.{key}")
+            except InputError as error:
+                problems.append(str(error))
+        return problems
 
     def _check_clips(self, p: params.Clips) -> None:
-        self._check_weights("source", self.source.model_dump())
         if isinstance(self.source, params.FaceForensics):
             if self.source.face_weights is None:
                 raise InputError(

@@ -10,6 +10,7 @@ import shutil
 import sys
 import time
 import traceback
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
@@ -31,6 +32,9 @@ from pipeline.store import Store, key_of
 
 LOCK_WAIT_SECONDS = 60.0
 """More than a killed run takes to end."""
+
+REASONS = 5
+"""Why clips are left out, by how many, as far as a sentence names them."""
 
 
 @dataclass(frozen=True)
@@ -186,6 +190,8 @@ def publish(stage: Stage, jobs: list[Job], store: Store, folder: Path) -> int:
 
     Returns how many clips are left out.
     """
+    if stage.per == "item":
+        _require_clips(jobs, store, folder)
     try:
         for job in jobs:
             if stage.per != "clip":
@@ -216,10 +222,20 @@ def _clip_rows(jobs: list[Job], store: Store) -> pd.DataFrame:
         for row in manifest.text_rows(layout.clips_table(store.path(job.key))):
             key = key_of({"item": job.key, "clip": row["clip"]})
             rows.append({"clip": row["clip"], "key": key, "item_key": job.key, **row})
-    if not rows:
-        first = _left_out_rows(jobs, store)[0]
-        raise InputError(f"every clip is left out; the first is {first['clip']}: {first['reason']}")
     return pd.DataFrame(rows)
+
+
+def _require_clips(jobs: list[Job], store: Store, folder: Path) -> None:
+    """InputError where every clip is left out; the list of them is all that lies in the stage's folder then."""
+    if any(manifest.text_rows(layout.clips_table(store.path(job.key))) for job in jobs):
+        return
+    folder.mkdir(parents=True)
+    listed = pd.DataFrame(_left_out_rows(jobs, store))
+    listed.to_csv(layout.left_out(folder), index=False, lineterminator="\n")
+    reasons = Counter(reason.partition(": ")[2] or reason for reason in listed["reason"])  # without the frames, which begin it
+    shown = "; ".join(f"{count}: {reason}" for reason, count in reasons.most_common(REASONS))
+    more = f"; and {len(reasons) - REASONS} other reasons" if len(reasons) > REASONS else ""
+    raise InputError(f"every clip is left out ({shown}{more}); {layout.left_out(folder)} lists them")
 
 
 def _left_out_rows(jobs: list[Job], store: Store) -> list[dict[str, str]]:

@@ -15,13 +15,19 @@ from pipeline import layout
 from pipeline.errors import InputError
 from pipeline.store import file_sha256
 
+SHOWN = 10
+"""Of the files that cannot be read, by name."""
+
 
 def run(dataset: str, root: Path | None) -> pd.DataFrame:
     """Writes the table of all files below `root` (none for a built-in source) and returns it."""
     if root is not None and not root.is_dir():
         raise InputError(f"datasets.{dataset}.source.path: {root} is no folder")
     known = _remembered(dataset)
-    seen = dict(_files(root)) if root else {}
+    unreadable: list[str] = []
+    seen = dict(_files(root, unreadable)) if root else {}
+    if unreadable:
+        _refuse(unreadable)
     remembered = {p: [s.st_size, s.st_mtime_ns, _sha256(p, s, root, known)] for p, s in sorted(seen.items()) if root}
     rows = [(path, size, sha256) for path, (size, _, sha256) in remembered.items()]
     table = pd.DataFrame(rows, columns=["path", "bytes", "sha256"])
@@ -45,8 +51,16 @@ def read(path: Path) -> dict[str, str]:
         raise InputError(f"{path}: is no readable table ({error}): run `python -m pipeline scan {dataset}`") from None
 
 
-def _files(folder: Path | str, below: str = "") -> Iterator[tuple[str, os.stat_result]]:
-    """Paths relative to the first folder, in any order. Text, not Path: of 100,000 files Path alone would cost a second and a half."""
+def _refuse(unreadable: list[str]) -> None:
+    more = f" and {len(unreadable) - SHOWN} more" if len(unreadable) > SHOWN else ""
+    these = "a link that leads nowhere? Remove it" if len(unreadable) == 1 else "links that lead nowhere? Remove them"
+    raise InputError(f"{', '.join(sorted(unreadable)[:SHOWN])}{more}: {these}")
+
+
+def _files(folder: Path | str, unreadable: list[str], below: str = "") -> Iterator[tuple[str, os.stat_result]]:
+    """Paths relative to the first folder, in any order; what cannot be looked at is added to `unreadable`.
+
+    Text, not Path: of 100,000 files Path alone would cost a second and a half."""
     try:
         with os.scandir(folder) as entries:
             visible = [entry for entry in entries if not entry.name.startswith(".")]
@@ -55,9 +69,12 @@ def _files(folder: Path | str, below: str = "") -> Iterator[tuple[str, os.stat_r
     for entry in visible:
         _require_text(entry)
         if _is_folder(entry):
-            yield from _files(entry.path, f"{below}{entry.name}/")
+            yield from _files(entry.path, unreadable, f"{below}{entry.name}/")
         else:
-            yield f"{below}{entry.name}", _stat(entry)
+            try:
+                yield f"{below}{entry.name}", entry.stat()
+            except OSError as error:
+                unreadable.append(f"{entry.path}: cannot be read ({error.strerror})")
 
 
 def _require_text(entry: os.DirEntry[str]) -> None:
@@ -73,13 +90,6 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
         return entry.is_dir()
     except OSError:
         return False  # the call of stat says what is wrong
-
-
-def _stat(entry: os.DirEntry[str]) -> os.stat_result:
-    try:
-        return entry.stat()
-    except OSError as error:
-        raise InputError(f"{entry.path}: cannot be read ({error.strerror}): a link that leads nowhere? Remove it") from None
 
 
 def _sha256(path: str, stat: os.stat_result, root: Path, known: dict[str, list[object]]) -> str:

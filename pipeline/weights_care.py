@@ -8,22 +8,34 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from textwrap import fill
 
 from pipeline import layout, weights
 from pipeline.errors import InputError
 from pipeline.store import Store
 from pipeline.weights import ALL_DIGITS, Entry
 
-HEADER = ("name", "size", "licence", "state", "used by")
+HEADER = ("name", "size", "state")
+COLUMNS = 120
+"""Of a terminal; no line is longer, but for one that has a long path."""
 
 
 def show() -> None:
-    """A line for each name of the table; whole lines, also where the terminal is narrower."""
-    lines = [HEADER, *((entry.name, entry.size, entry.licence, state(entry), entry.used_by) for entry in weights.table().values())]
+    """Two lines for each name of the table: its size and whether it is there; who uses it under which licence."""
+    entries = weights.table().values()
+    lines = [HEADER, *((entry.name, entry.size, state(entry)) for entry in entries)]
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    for line in lines:
-        print("  ".join(text.ljust(width) for text, width in zip(line, widths, strict=True)).rstrip())
-    print(f"in {layout.weights()}; licences of weights may bind more than those of their code: see the origin, the URLs in {weights.TABLE}")
+    header, *rows = ("  ".join(text.ljust(width) for text, width in zip(line, widths, strict=True)).rstrip() for line in lines)
+    print(header)
+    for entry, row in zip(entries, rows, strict=True):
+        print(row)
+        _print_indented(f"used by {entry.used_by}; licence: {entry.licence}")
+    print(f"They lie in {layout.weights()}")
+    print(f"Licences of weights may bind more than those of their code: see the origins, the URLs in\n{weights.TABLE}")
+
+
+def _print_indented(text: str) -> None:
+    print(fill(text, COLUMNS, initial_indent="    ", subsequent_indent="    ", break_long_words=False, break_on_hyphens=False))
 
 
 def state(entry: Entry) -> str:

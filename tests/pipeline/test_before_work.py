@@ -190,6 +190,19 @@ def test_what_a_later_stage_could_not_do_is_refused_at_the_first(text, dataset, 
         before_work.check(CLIPS, "sample-street", all_params)  # the other data set goes on
 
 
+def test_all_weights_that_are_missing_are_named_at_once():
+    with pytest.raises(InputError) as refused:
+        before_work.check(CLIPS, "mine", check(added("faceforensics"), PATH))
+    for parameter, name in {
+        "source.face_weights": "yunet-n-640",
+        "optical_flow.options.weights": "ptlflow-flownet2-things",
+    }.items():
+        assert f"params.yaml: datasets.mine.{parameter}: {name} has not been fetched" in str(refused.value)
+    with pytest.raises(InputError) as refused:
+        before_work.check(CLIPS, "mine", check(added("cityscapes"), PATH))
+    assert str(refused.value).count(" has not been fetched") >= 2
+
+
 @pytest.mark.parametrize("name", ["cityscapes", "apolloscape"])
 def test_the_papers_entries_need_nothing_but_detectron2_and_three_weights(name, tmp_path, monkeypatch):
     monkeypatch.setattr("pipeline.provenance._version", lambda library: "1")

@@ -1,5 +1,6 @@
 import errno
 import os
+import re
 from pathlib import Path
 
 import pytest
@@ -47,6 +48,19 @@ def test_a_link_that_leads_nowhere_is_named(project):
     (project / "raw" / "gone.png").symlink_to("nowhere.png")
     with pytest.raises(InputError, match=r"gone\.png: cannot be read"):
         scan.run("mine", project / "raw")
+
+
+def test_all_links_that_lead_nowhere_are_named_at_once_as_far_as_ten(project):
+    (project / "raw" / "deeper").mkdir(parents=True)
+    (project / "raw" / "right.png").touch()
+    for n in range(11):
+        (project / "raw" / ("deeper" if n % 2 else ".") / f"gone{n:02d}.png").symlink_to("nowhere.png")
+    with pytest.raises(InputError) as refused:
+        scan.run("mine", project / "raw")
+    sentence = str(refused.value)
+    assert sentence.endswith(" and 1 more: links that lead nowhere? Remove them")
+    assert len(re.findall(r"raw/(?:deeper/)?gone\d\d\.png: cannot be read \(No such file or directory\)", sentence)) == 10
+    assert "right" not in sentence
 
 
 def test_a_file_that_may_not_be_read_is_named(project, monkeypatch):

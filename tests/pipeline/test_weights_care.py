@@ -120,6 +120,17 @@ def test_one_that_fails_keeps_no_other_from_being_fetched(project, origin, monke
     assert weights_care.state(weights.named("second")) == "there"
 
 
+def test_the_list_fits_a_terminal_and_says_everything_of_every_line_of_the_table(project, capsys):
+    weights_care.show()
+    lines = capsys.readouterr().out.splitlines()
+    assert max(map(len, lines[:-3])) <= 120
+    entries = weights.table().values()
+    assert len(entries) > 20
+    text = " ".join(" ".join(lines).split())
+    for entry in entries:
+        assert f"{entry.name} {entry.size} not fetched used by {entry.used_by}; licence: {entry.licence}" in text
+
+
 def test_a_name_that_is_not_there_is_refused_with_those_that_are_near():
     with pytest.raises(InputError, match="vgg19 is no name that .* shows; near are torchvision-vgg19-imagenet1k_v1$"):
         weights_care.fetch(["vgg19"])
