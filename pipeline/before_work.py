@@ -16,6 +16,8 @@ from pipeline.sources import Item
 KNOW_INSTANCES = ("sample_street", "apolloscape", "paired")
 """Sources that may know the instances of all frames."""
 
+KNOW_POSES = ("paired",)
+
 
 def check(stage: Stage, dataset: str, all_params: Params) -> None:
     """InputError, naming the parameter, where this stage or one ahead is bound to fail."""
@@ -83,6 +85,7 @@ class _Entry:
             params.Segmentation: self._check_labels,
             params.Instances: self._check_instances,
             params.OpticalFlow: self._check_optical_flow,
+            params.Pose: self._check_pose,
             params.Train: self._check_training,
             params.Evaluate: self._check_evaluation,
         }
@@ -170,6 +173,10 @@ class _Entry:
                     f"{self.where}.optical_flow.strides asks for {missing[0]}: backend is given, and its source has true flow of "
                     f"{', '.join(map(str, known)) or 'no stride'}"
                 )
+
+    def _check_pose(self, p: params.Pose) -> None:
+        if p.backend == "given" and self.source.kind not in KNOW_POSES:
+            raise InputError(f"{self.where}.pose.backend is given, but its source has no poses; sources that may: {', '.join(KNOW_POSES)}")
 
     def _check_evaluation(self, p: params.Evaluate) -> None:
         strides = self._optical_flow().strides
