@@ -21,6 +21,8 @@ DRAW_MASKS = ("torchvision_maskrcnn", "detectron2_maskrcnn")
 KNOW_INSTANCES = ("sample_street", "apolloscape", "paired")
 """Sources that may know the instances of all frames."""
 
+KNOW_POSES = ("paired",)
+
 
 def check(stage: Stage, dataset: str, all_params: Params) -> None:
     """InputError, naming the parameter, where this stage or one ahead is bound to fail."""
@@ -90,6 +92,7 @@ class _Entry:
             params.OpticalFlow: self._check_optical_flow,
             params.Edges: self._check_edges,
             params.Dataset: self._check_dataset,
+            params.Pose: self._check_pose,
             params.Train: self._check_training,
             params.Evaluate: self._check_evaluation,
         }
@@ -213,6 +216,10 @@ class _Entry:
             networks = {"face_weights": faces.require_detector, "landmark_weights": face_mesh.FaceMesh}
             for name, open_network in networks.items():
                 open_network(weights.path_of(p.options[name], f"{self.where}.edges.options.{name}"))
+
+    def _check_pose(self, p: params.Pose) -> None:
+        if p.backend == "given" and self.source.kind not in KNOW_POSES:
+            raise InputError(f"{self.where}.pose.backend is given, but its source has no poses; sources that may: {', '.join(KNOW_POSES)}")
 
     def _check_evaluation(self, p: params.Evaluate) -> None:
         strides = self._section(params.OpticalFlow).strides

@@ -104,6 +104,7 @@ def test_cityscapes_is_trained_for_the_references_epochs_at_its_last_rate(catalo
 def test_dancers_are_shown_in_the_middle_of_their_videos(catalog):
     assert entry(catalog, "dance")["clips"]["crop"] == [512, 720]
     assert entry(catalog, "dance")["train"]["learning_rate"] == 1e-4
+    assert entry(catalog, "dance")["pose"]["backend"] == "densepose_and_openpose"
 
 
 def test_faces_are_shown_in_two_and_a_half_times_their_width(catalog):

@@ -228,9 +228,24 @@ def test_weights_of_stages_that_are_done_may_be_gone():
 
 
 def test_a_library_that_is_not_installed_is_named_before_any_work(monkeypatch):
-    monkeypatch.setattr("pipeline.provenance._version", lambda library: "not installed" if library == "opencv-python-headless" else "1")
+    monkeypatch.setattr("pipeline.provenance._version", lambda library: "not installed" if library == "cv2" else "1")
     with pytest.raises(InputError, match=r"instances\.backend components needs opencv-python-headless, which is not installed"):
         before_work.check(CLIPS, "smoke", load(REPOSITORY / "params.yaml"))
+
+
+DANCERS_POSE = """    pose:
+      backend: densepose_and_openpose
+      options: {weights: densepose-rcnn_R_50_FPN_s1x, folder_weights: openpose/models}
+"""
+
+
+def test_poses_that_the_source_does_not_have_are_refused_and_so_is_a_missing_folder_of_models():
+    text = smoke("pose: {}", "pose: {backend: given}")
+    with pytest.raises(InputError, match=r"smoke\.pose\.backend is given, but its source has no poses; sources that may: paired"):
+        before_work.check(CLIPS, "smoke", check(text, PATH))
+    text = smoke("pose: {}", "pose: {backend: openpose, options: {folder_weights: nowhere}}")
+    with pytest.raises(InputError, match=r"smoke\.pose\.options\.folder_weights: nowhere is no folder with files"):
+        before_work.check(CLIPS, "smoke", check(text, PATH))
 
 
 @pytest.mark.parametrize("like", ["cityscapes", "apolloscape"])

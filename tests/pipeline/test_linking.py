@@ -40,6 +40,12 @@ def test_two_people_who_cross_keep_who_they_are(form):
     assert switches([[form(person) for person in people] for people in frames], truth) == 0
 
 
+@pytest.mark.parametrize("form", [lambda person: person, boxed], ids=["keypoints", "boxes"])
+def test_of_two_who_look_alike_and_change_places_in_one_frame_the_speed_tells_who_is_who(form):
+    frames = [[skeleton(20 + 8 * t, 50, seed=t), skeleton(332 - 8 * t, 50, seed=100 + t)] for t in range(40)]  # 172 and 180, then swapped
+    assert switches([[form(person) for person in people] for people in frames], [[0, 1]] * 40) == 0
+
+
 def test_somebody_who_is_hidden_while_they_cross_is_found_again():
     assert switches(*crossing(gone=range(17, 23))) == 0
 

@@ -1,4 +1,5 @@
 import difflib
+import re
 import shutil
 
 import pytest
@@ -67,6 +68,9 @@ def test_the_next_step_of_a_data_set_without_label_maps_is_its_clips(here):
     )
     (here / "flownet2.ckpt").touch()
     layout.PARAMS.write_text(layout.PARAMS.read_text().replace("ptlflow-flownet2-things", "flownet2.ckpt"))
+    assert "datasets.dance.pose.options.weights: densepose-rcnn_R_50_FPN_s1x has not been fetched" in _next_step("dance")
+    layout.PARAMS.write_text(layout.PARAMS.read_text().replace("backend: densepose_and_openpose", "backend: null"))
+    layout.PARAMS.write_text(re.sub(r"options: \{weights: densepose.*\}", "options: {}", layout.PARAMS.read_text()))
     assert _next_step("dance") == "Next: python -m pipeline scan dance && dvc repro clips@dance"
 
 

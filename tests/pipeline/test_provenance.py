@@ -1,4 +1,5 @@
 import ast
+import hashlib
 
 import grimp
 import pytest
@@ -48,3 +49,13 @@ def test_what_a_result_depends_on_is_reached_and_what_it_does_not_is_not():
 
 def test_a_digest_is_of_all_modules():
     assert code_digest(["models.warp"]) != code_digest(["models.maps"]) != code_digest(["models.maps", "models.warp"])
+
+
+def test_a_library_that_is_a_file_alone_counts_by_its_content(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(tmp_path)
+    file, found = tmp_path / "pyopenpose.py", []
+    for text in ("ONE = 1", "TWO = 2"):
+        file.write_text(text)
+        found.append(provenance.library_versions(["pipeline.extractors.pose.openpose"])["pyopenpose"])
+    assert found == [f"sha256 {hashlib.sha256(text.encode()).hexdigest()}" for text in ("ONE = 1", "TWO = 2")]
+    assert provenance.library_versions(["pipeline.extractors.pose.densepose"]).keys() >= {"detectron2", "detectron2-densepose", "torch"}

@@ -18,25 +18,21 @@ WHERE = "pose.options.weights"
 
 
 def build(weights: str, device: str, min_score: float = 0.7, min_point_score: float = 0.0, shortest_side: int = 800) -> Poses:
-    """`shortest_side`: pixels of the frame as the network sees it. People from `min_score` on (0..1); of their points those from
+    """`shortest_side`: pixels of the frame as the network sees it. People above `min_score` (0..1); of their points those from
     `min_point_score` on (the network's logit: 0 is one half), with its sigmoid as score."""
-    network = _loaded(weights, device, shortest_side)
+    network = _loaded(weights, device, min_score, shortest_side)
 
     @torch.inference_mode()
     def find(rgb: UInt8[np.ndarray, "b h w 3"], frames: range) -> list[list[Person]]:
         images = torch.from_numpy(rgb).to(device).movedim(-1, 1).float() / 255
-        return [
-            [
-                Person(_placed(points, logits, min_point_score), None, float(score))
-                for points, logits, score in zip(
-                    *(found[name].cpu().numpy() for name in ("keypoints", "keypoints_scores", "scores")), strict=True
-                )
-                if score >= min_score
-            ]
-            for found in network(list(images))
-        ]
+        return [_people({name: values.cpu().numpy() for name, values in found.items()}, min_point_score) for found in network(list(images))]
 
     return Poses(find, keypoints=True, surface=False)
+
+
+def _people(found: dict[str, np.ndarray], least: float) -> list[Person]:
+    each = zip(found["keypoints"], found["keypoints_scores"], found["scores"], strict=True)
+    return [Person(_placed(points, logits, least), None, float(score)) for points, logits, score in each]
 
 
 def _placed(points: Float32[np.ndarray, "17 3"], logits: Float32[np.ndarray, " 17"], least: float) -> Float32[np.ndarray, "137 3"]:
@@ -45,9 +41,10 @@ def _placed(points: Float32[np.ndarray, "17 3"], logits: Float32[np.ndarray, " 1
 
 
 @lru_cache(maxsize=1)
-def _loaded(weights: str, device: str, shortest_side: int) -> nn.Module:
+def _loaded(weights: str, device: str, min_score: float, shortest_side: int) -> nn.Module:
     """Once in each worker."""
-    network = keypointrcnn_resnet50_fpn(weights=None, weights_backbone=None, min_size=shortest_side, max_size=shortest_side * 5 // 3)
+    sizes = {"min_size": shortest_side, "max_size": shortest_side * 5 // 3}
+    network = keypointrcnn_resnet50_fpn(weights=None, weights_backbone=None, box_score_thresh=min_score, **sizes)
     try:
         network.load_state_dict(read_weights(path_of(weights, WHERE), WHERE))
     except (RuntimeError, AttributeError, TypeError) as error:

@@ -258,11 +258,11 @@ def pose_options(weights) -> dict[str, dict[str, object]]:
     skeletons = {"folder_weights": str(weights / "openpose")}
     surfaces = {}
     if HAS_DETECTRON2:
-        surfaces = {"weights": str(stand_ins.densepose_weights(weights)), "min_score": 0.0, "shortest_side": 64}
+        surfaces = {"weights": str(stand_ins.densepose_weights(weights)), "min_score": 0.504, "shortest_side": 64}
     return {
         "given": {},
         "openpose": skeletons,
-        "torchvision_keypoints": {"weights": str(weights / "keypoints.pth"), "min_score": 0.0, "shortest_side": 64},
+        "torchvision_keypoints": {"weights": str(weights / "keypoints.pth"), "min_score": 0.5, "shortest_side": 64},
         "densepose": surfaces,
         "densepose_and_openpose": {**surfaces, **skeletons},
     }

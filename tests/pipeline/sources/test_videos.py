@@ -210,7 +210,10 @@ def prepared(project: Path, **values: str) -> None:
         assert old in entry, old
         entry = entry.replace(old, new, 1)
     flownet2 = "      backend: ptlflow\n      options: {model: flownet2, weights: ptlflow-flownet2-things}\n"
-    layout.PARAMS.write_text(f"{before}\n  mine:\n{entry.replace(flownet2, '')}")
+    options = "{weights: densepose-rcnn_R_50_FPN_s1x, folder_weights: openpose/models}"
+    poses = f"      backend: densepose_and_openpose\n      options: {options}\n"
+    entry = entry.replace(flownet2, "").replace(poses, "      backend: null\n")
+    layout.PARAMS.write_text(f"{before}\n  mine:\n{entry}")
     prepare.run("mine")
 
 

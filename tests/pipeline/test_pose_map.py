@@ -1,0 +1,66 @@
+import numpy as np
+import pytest
+
+from pipeline import arrays, layout, pose_formats
+from pipeline.pose_map import channels, drawing, pose_map, surface_map
+
+
+def person(**points: tuple[float, float, float]) -> np.ndarray:
+    """By `p` and their numbers, the points that are found."""
+    keypoints = np.zeros((1, 137, 3), np.float32)
+    for name, values in points.items():
+        keypoints[0, int(name[1:])] = values
+    return keypoints
+
+
+def written(tmp_path, **values: np.ndarray) -> arrays.Clip:
+    path = layout.arrays(tmp_path, "pose")
+    path.unlink(missing_ok=True)
+    with arrays.writing(path, {"width": 64, "height": 48}) as writer:
+        for name, value in values.items():
+            writer.append(name, value)
+    return arrays.reading(path)
+
+
+def test_both_are_six_channels_one_alone_three(tmp_path):
+    surface, skeleton = np.full((48, 64, 3), 24, np.uint8), person(p2=(10, 10, 1), p3=(10, 30, 1))
+    both = written(tmp_path, iuv=surface, keypoints=skeleton)
+    assert channels(both) == 6
+    np.testing.assert_array_equal(pose_map(both, 0)[..., :3], surface_map(surface))
+    np.testing.assert_array_equal(pose_map(both, 0)[..., 3:], drawing(skeleton, 48, 64))
+    for name, value, wanted in (("iuv", surface, surface_map(surface)), ("keypoints", skeleton, drawing(skeleton, 48, 64))):
+        alone = written(tmp_path, **{name: value})
+        assert channels(alone) == 3
+        np.testing.assert_array_equal(pose_map(alone, 0), wanted)
+
+
+def test_parts_are_spread_over_all_levels_and_u_and_v_stay():
+    iuv = np.array([[[0, 0, 0], [1, 7, 9], [12, 100, 200], [24, 255, 255]]], np.uint8)
+    assert surface_map(iuv).tolist() == [[[0, 0, 0], [11, 7, 9], [128, 100, 200], [255, 255, 255]]]
+
+
+def test_a_limb_is_a_line_between_its_points_and_nowhere_else():
+    drawn = drawing(person(p2=(10, 10, 1), p3=(10, 30, 1)), 48, 64).any(axis=-1)
+    rows, columns = np.nonzero(drawn)
+    assert (rows.min(), rows.max(), columns.min(), columns.max()) == (10, 30, 10, 10)
+
+
+@pytest.mark.parametrize(("a", "b", "least"), [(2, 3, 0.01), (95, 96, 0.01), (25, 26, 0.1)], ids=["body", "hand", "face"])
+def test_points_below_the_least_score_are_not_drawn(a, b, least):
+    for score, shown in ((least * 0.9, False), (least * 1.1, True)):
+        assert drawing(person(**{f"p{a}": (10, 10, 1), f"p{b}": (10, 30, score)}), 48, 64).any() == shown
+
+
+def test_lines_grow_with_the_picture():
+    thickness = [(drawing(person(p2=(50, 50, 1), p3=(50, 90, 1)), side, side)[70] > 0).any(axis=-1).sum() for side in (128, 256, 512)]
+    assert thickness[0] == 1 and thickness[0] < thickness[1] < thickness[2]
+
+
+def test_right_and_left_have_colours_of_their_own_on_a_real_person(shared_data):
+    """Where the shoulders' limbs run: from the neck to the right shoulder and to the left one."""
+    keypoints = pose_formats.read_openpose(shared_data / "frames/openpose_ref/test_keypoints.json")[:1]
+    picture = drawing(keypoints, 512, 512)
+    neck, right, left = (keypoints[0, n, :2] for n in (1, 2, 5))
+    colours = [tuple(picture[tuple(np.rint((neck + side) / 2).astype(int)[::-1])].tolist()) for side in (right, left)]
+    assert colours[0] != colours[1] and (0, 0, 0) not in colours
+    assert 0.005 < picture.any(axis=-1).mean() < 0.05
