@@ -4,7 +4,8 @@ import pytest
 from tiny_project import DATASET, Project
 
 from flows import environment, stage
-from pipeline.runner import Outcome
+from pipeline import layout
+from pipeline.runner import Outcome, Summary
 
 
 def test_a_stage_fills_its_folder_and_does_nothing_twice(project: Project) -> None:
@@ -37,6 +38,18 @@ def test_a_server_that_does_not_answer_is_named_and_not_needed(project: Project)
     done = project.stage("clips")
     assert done.returncode == 0
     assert done.stderr == f"no Prefect server answers at http://127.0.0.1:1/api: clips@{DATASET} runs without it\n"
+
+
+def test_a_stage_that_makes_a_page_says_where_it_lies(tmp_path, monkeypatch, capsys) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(stage, "run", lambda name, dataset: Summary(name, dataset, 1, 0, [], 0.0))
+    for name in ("quality_page", "quality"):
+        folder = layout.stage(DATASET, name)
+        folder.mkdir(parents=True)
+    layout.page(layout.stage(DATASET, "quality_page")).touch()
+    assert [stage.main([name, "--dataset", DATASET]) for name in ("quality", "quality_page")] == [0, 0]
+    said = capsys.readouterr().out.splitlines()
+    assert [line for line in said if line.startswith("open ")] == [f"open reports/{DATASET}.quality/index.html"]
 
 
 def test_no_address_is_no_server() -> None:

@@ -46,6 +46,14 @@ def test_class_shares_are_described_once_they_are_known(mine):
     assert [line.split() for line in lines[-2:]] == [["road", "0.7500", "0.5000"], ["sky", "0.2500", "0.5000"]]
 
 
+def test_the_page_of_data_quality_is_named_once_it_is_there(mine):
+    assert "quality" not in clip_list.described("mine")
+    page = layout.page(layout.stage("mine", "quality_page"))
+    page.parent.mkdir(parents=True)
+    page.touch()
+    assert clip_list.described("mine").endswith(": reports/mine.quality/index.html")
+
+
 def test_before_the_clips_are_made_there_is_nothing_to_describe(project):
     with pytest.raises(InputError, match=r"data/mine\.clips\.csv is missing: `dvc repro clips@mine` makes it"):
         clip_list.described("mine")

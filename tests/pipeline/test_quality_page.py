@@ -29,6 +29,7 @@ def renamed() -> Clip:
 def faceless() -> Clip:
     clip = Clip()
     clip.attributes = {"missing": [6], "carried": []}
+    clip.confidence[6, :20] = 0  # so its flow is the least sure of all
     return clip
 
 
