@@ -211,8 +211,9 @@ def components(place: Place) -> Sides:
     rgb, labels = place.rgb, arrays.reading(layout.arrays(place.clip, "segmentation"))["label"][:]
 
     def plain() -> None:
-        for t, frame in enumerate(rgb):
-            find(frame, labels[t], t)
+        for first in range(0, len(rgb), p.batch_size):
+            some = slice(first, min(first + p.batch_size, len(rgb)))
+            find(rgb[some], labels[some], range(some.start, some.stop))
 
     return Sides(partial(instances.run_clip, place.clip, place.clip, place.clip, place.out, p, {}, place.device), plain, {})
 

@@ -10,7 +10,7 @@ from jaxtyping import Float32, UInt8
 from PIL import Image
 
 from pipeline.errors import InputError, is_machine_fault, one_line
-from pipeline.pose_points import BODY, COCO_BODY, COCO_FEET, FACE, LEFT_HAND, POINTS, RIGHT_HAND, person
+from pipeline.pose_points import BODY, COCO_BODY, COCO_FEET, FACE, LEFT_HAND, PARTS, POINTS, RIGHT_HAND, person
 from pipeline.sources import image_files
 
 OPENPOSE = {"pose": BODY, "face": FACE, "hand_left": LEFT_HAND, "hand_right": RIGHT_HAND}
@@ -18,9 +18,6 @@ OPENPOSE = {"pose": BODY, "face": FACE, "hand_left": LEFT_HAND, "hand_right": RI
 
 WHOLE_BODY = {"foot": COCO_FEET, "face": range(25, 93), "lefthand": range(95, 116), "righthand": range(116, 137)}
 """By the first part of their names in COCO-WholeBody, which go on `_kpts`."""
-
-PARTS = 24
-"""Of DensePose's body surface, from 1."""
 
 
 def read_openpose(path: Path) -> Float32[np.ndarray, "person 137 3"]:

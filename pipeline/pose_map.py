@@ -7,8 +7,7 @@ import numpy as np
 from jaxtyping import Float32, UInt8
 
 from pipeline import arrays
-from pipeline.pose_formats import PARTS
-from pipeline.pose_points import BODY, FACE, LEFT_HAND, RIGHT_HAND
+from pipeline.pose_points import BODY, FACE, LEFT_HAND, PARTS, RIGHT_HAND
 
 LEAST_SCORE, LEAST_FACE_SCORE = 0.01, 0.1
 """From which on a point of body or hands, and of the face, is drawn: the reference's."""

@@ -10,6 +10,9 @@ from jaxtyping import Float, Float32
 BODY, FACE, LEFT_HAND, RIGHT_HAND = slice(0, 25), slice(25, 95), slice(95, 116), slice(116, 137)
 POINTS = 137
 
+PARTS = 24
+"""Of DensePose's body surface, from 1."""
+
 NECK, MIDDLE_OF_HIPS = 1, 8
 SHOULDERS, HIPS = (2, 5), (9, 12)
 

@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Bool, UInt8
 
-from pipeline import arrays, layout, manifest, page, palettes, params, pictures, steadiness
+from pipeline import arrays, layout, manifest, page, palettes, params, pictures, pose_map, steadiness
 
 GAP = 4
 ROWS = 100
@@ -232,14 +232,9 @@ def _edges(folders: Folders, clip: str, t: int) -> list[np.ndarray]:
 
 
 def _pose(folders: Folders, clip: str, t: int) -> list[np.ndarray]:
-    """The body surface, where there is one, and a dot for each keypoint that was found."""
-    file, rgb = folders.open(folders.pose, clip, "pose"), folders.frame(clip, t)
-    drawn = file["iuv"][t].copy() if "iuv" in file else np.zeros_like(rgb)
-    if "keypoints" in file:
-        for x, y, score in file["keypoints"][t].reshape(-1, 3).tolist():
-            if score > 0:
-                cv2.circle(drawn, (round(x), round(y)), max(1, rgb.shape[0] // 100), (255, 255, 255), -1)
-    return [rgb, drawn]
+    """The body surface and the points that were found, as far as there are any."""
+    drawn = pose_map.pose_map(folders.open(folders.pose, clip, "pose"), t)
+    return [folders.frame(clip, t), *np.split(drawn, drawn.shape[-1] // 3, axis=-1)]
 
 
 PICTURES: dict[str, Callable[[Folders, str, int], list[np.ndarray]]] = {

@@ -158,7 +158,7 @@ def test_the_projects_own_data_sets_can_be_worked_on():
             "instances.backend is given, but its source has those of one frame of each snippet alone",
         ),
         *(
-            (added(name), "mine", f"segmentation_model.backbone_weights: {BACKBONE} has not been fetched")
+            (with_instances(added(name), "{}"), "mine", f"segmentation_model.backbone_weights: {BACKBONE} has not been fetched")
             for name in ("cityscapes", "apolloscape")
         ),
         *(
@@ -199,7 +199,7 @@ def test_all_weights_that_are_missing_are_named_at_once():
     }.items():
         assert f"params.yaml: datasets.mine.{parameter}: {name} has not been fetched" in str(refused.value)
     with pytest.raises(InputError) as refused:
-        before_work.check(CLIPS, "mine", check(added("cityscapes"), PATH))
+        before_work.check(CLIPS, "mine", check(with_instances(added("cityscapes"), "{}"), PATH))
     assert str(refused.value).count(" has not been fetched") >= 2
 
 
@@ -239,7 +239,8 @@ DANCERS_POSE = """    pose:
 """
 
 
-def test_poses_that_the_source_does_not_have_are_refused_and_so_is_a_missing_folder_of_models():
+def test_poses_that_the_source_does_not_have_are_refused_and_so_is_a_missing_folder_of_models(monkeypatch):
+    monkeypatch.setattr("pipeline.provenance._version", lambda library: "1")
     text = smoke("pose: {}", "pose: {backend: given}")
     with pytest.raises(InputError, match=r"smoke\.pose\.backend is given, but its source has no poses; sources that may: paired"):
         before_work.check(CLIPS, "smoke", check(text, PATH))
@@ -317,7 +318,9 @@ def test_labels_of_a_data_set_that_makes_none_are_refused():
 
 def test_where_nothing_can_be_cut_min_frames_may_be_any():
     before_work.check(CLIPS, "smoke", check(smoke("    dataset: {}", "    dataset: {min_frames: 99}"), PATH))
-    refuses = added("edges", "{backend: canny}\n    dataset: {}", "{backend: canny, missing: refuse}\n    dataset: {min_frames: 99}")
+    refuses = added("edges", "    dataset: {}", "    dataset: {min_frames: 99}").replace(
+        "{backend: canny}", "{backend: canny, missing: refuse}"
+    )
     before_work.check(CLIPS, "mine", check(refuses, PATH))
 
 
