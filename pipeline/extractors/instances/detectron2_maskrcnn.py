@@ -1,8 +1,4 @@
-"""Mask R-CNN, or any other network of detectron2 that draws masks, with weights from a file: nothing is downloaded.
-
-Weights end in .pth (read as plain tensors) or in .pkl, as detectron2 publishes them: it unpickles these, which runs what is in them. Take
-them from where you would take a program.
-"""
+"""Mask R-CNN, or any other network of detectron2 that draws masks, with weights from a file: nothing is downloaded."""
 
 from dataclasses import dataclass
 from functools import lru_cache
@@ -12,7 +8,6 @@ from typing import Any, Literal
 import detectron2
 import numpy as np
 import torch
-from detectron2.checkpoint import DetectionCheckpointer
 from detectron2.config import CfgNode, get_cfg
 from detectron2.data import MetadataCatalog
 from detectron2.data.transforms import ResizeShortestEdge
@@ -20,7 +15,8 @@ from detectron2.modeling import build_model
 from jaxtyping import UInt8
 from torch import nn
 
-from pipeline.errors import InputError, is_machine_fault, one_line
+from pipeline import detectron2_weights
+from pipeline.errors import InputError, one_line
 from pipeline.extractors.instances import Find, Found
 from pipeline.masks import Mask, Rule, require_shared
 from pipeline.palettes import Palette
@@ -95,7 +91,7 @@ def _loaded(config: str, weights: str, score: float, device: str) -> Network:
         raise InputError(f"instances.options.config: {config} {what}: take one of COCO-InstanceSegmentation or Cityscapes")
     settings.MODEL.WEIGHTS, settings.MODEL.DEVICE, settings.MODEL.ROI_HEADS.SCORE_THRESH_TEST = "", device, score
     model: nn.Module = build_model(settings)
-    _load(model, file, f"{weights} does not fit {config}")
+    detectron2_weights.fill(model, file, parameter=WHERE, misfit=f"{weights} does not fit {config}")
     return Network(model.eval().requires_grad_(False), settings, names)
 
 
@@ -108,18 +104,3 @@ def _settings(config: str) -> CfgNode:
     except Exception as error:  # a file of anything
         raise InputError(f"instances.options.config: {config} is no configuration of detectron2 ({one_line(error)})") from None
     return settings
-
-
-def _load(model: nn.Module, file: Path, misfit: str) -> None:
-    """Refuses a file that has not all parameters: detectron2 would warn and leave these at random."""
-    for parameter in model.parameters():
-        nn.init.constant_(parameter, float("nan"))
-    try:
-        DetectionCheckpointer(model).load(str(file))
-    except Exception as error:  # unpickling what is no such file raises anything
-        if is_machine_fault(error):
-            raise
-        raise InputError(f"{WHERE}: {file} is no file of weights ({one_line(error)})") from None
-    left = [name for name, parameter in model.named_parameters() if parameter.isnan().any()]
-    if left:
-        raise InputError(f"{WHERE}: {misfit}: it has no {left[0]} of that shape, and {len(left) - 1} others are missing")

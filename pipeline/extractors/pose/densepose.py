@@ -1,7 +1,5 @@
 """DensePose of detectron2: part, U and V of every person's surface. Both are built from source (docs/models.md)."""
 
-import io
-import pickle
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
@@ -18,15 +16,11 @@ from detectron2.structures import Instances
 from jaxtyping import UInt8
 from torch import Tensor, nn
 
-from pipeline.checkpoint import read_weights
-from pipeline.errors import InputError, is_machine_fault, one_line
+from pipeline import detectron2_weights
 from pipeline.extractors.pose import Person, Poses, Surface
 from pipeline.weights import path_of
 
 WHERE = "pose.options.weights"
-
-FITTED_ANEW = ("pixel_mean", "pixel_std", "proposal_generator.anchor_generator")
-"""Buffers that the configuration gives, whether a file holds them or not."""
 
 
 def build(
@@ -73,15 +67,8 @@ def _iuv(labels: Tensor, uv: Tensor) -> UInt8[np.ndarray, "h w 3"]:
 def _loaded(weights: str, network: str, min_score: float, device: str) -> nn.Module:
     """Once in each worker."""
     file = path_of(weights, WHERE)
-    model = build_model(configuration(network, min_score, device))
-    state = _state(file)
-    there, wanted = ({name for name in names if not name.startswith(FITTED_ANEW)} for names in (state, model.state_dict()))
-    if there != wanted:
-        raise InputError(f"{WHERE}: {weights} is not of {network}: {min(there ^ wanted)} is in one of them alone")
-    try:
-        model.load_state_dict({name: weight for name, weight in state.items() if name in wanted}, strict=False)
-    except RuntimeError as error:
-        raise InputError(f"{WHERE}: {weights} does not fit {network} ({one_line(error)})") from None
+    model: nn.Module = build_model(configuration(network, min_score, device))
+    detectron2_weights.fill(model, file, parameter=WHERE, misfit=f"{weights} does not fit {network}")
     return model.eval().requires_grad_(False)
 
 
@@ -100,33 +87,3 @@ def configuration(network: str, min_score: float, device: str) -> Any:
     head.NAME = "DensePoseDeepLabHead" if "_DL_" in network else "DensePoseV1ConvXHead"
     head.POOLER_TYPE, head.NUM_COARSE_SEGM_CHANNELS = "ROIAlign", 2
     return cfg
-
-
-def _state(file: Path) -> dict[str, Tensor]:
-    """Of a checkpoint of detectron2: a pickle of NumPy arrays (.pkl) or what torch saved (.pth)."""
-    saved = _unpickled(file) if file.suffix == ".pkl" else read_weights(file, WHERE)
-    state = saved.get("model", saved)
-    return {name: torch.as_tensor(weight) for name, weight in state.items() if not name.startswith("__")}
-
-
-class _ArraysOnly(pickle.Unpickler):
-    """A pickle can run any code; these need NumPy's arrays and nothing else."""
-
-    def find_class(self, module: str, name: str) -> Any:
-        if module.split(".")[0] == "numpy" and name in ("_reconstruct", "ndarray", "dtype", "scalar", "_frombuffer"):
-            return super().find_class(module, name)
-        if (module, name) == ("_codecs", "encode"):
-            return super().find_class(module, name)
-        raise pickle.UnpicklingError(f"it wants {module}.{name}, which weights do not need")
-
-
-def _unpickled(file: Path) -> dict[str, Any]:
-    try:
-        saved = _ArraysOnly(io.BytesIO(file.read_bytes()), encoding="latin1").load()
-    except Exception as error:  # unpickling what is no such file raises anything
-        if is_machine_fault(error):
-            raise
-        raise InputError(f"{WHERE}: {file} is no file of weights ({one_line(error)})") from None
-    if not isinstance(saved, dict):
-        raise InputError(f"{WHERE}: {file} is no file of weights (it holds a {type(saved).__name__})")
-    return saved

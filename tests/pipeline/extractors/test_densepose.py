@@ -65,5 +65,5 @@ def test_a_pickle_of_arrays_gives_the_same_people_and_one_that_runs_code_is_refu
 def test_weights_of_another_network_are_refused_by_the_first_name_that_differs(weights):
     from pipeline.extractors.pose import densepose
 
-    with pytest.raises(InputError, match=r"pose.options.weights: .* is not of R_101_FPN_s1x: backbone.bottom_up.res4.10.conv1.norm.bias"):
+    with pytest.raises(InputError, match=r"pose.options.weights: .* does not fit R_101_FPN_s1x: it has no backbone.bottom_up.res4.6"):
         densepose.build(str(weights), "cpu", network="R_101_FPN_s1x")
