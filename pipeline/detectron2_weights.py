@@ -19,7 +19,7 @@ GIVEN_BY_CONFIGURATION = ("pixel_mean", "pixel_std", "proposal_generator.anchor_
 
 
 def fill(model: nn.Module, file: Path, *, parameter: str, misfit: str) -> None:
-    """InputError, which begins with `parameter`, for no such file; it says `misfit` of one that lacks a weight or has another shape of it."""
+    """InputError that names `parameter` where it is no such file; with the sentence `misfit` where a weight is missing or misshapen."""
     state = _state(file, parameter)
     wanted = {name: weight for name, weight in model.state_dict().items() if not name.startswith(GIVEN_BY_CONFIGURATION)}
     lacking = [name for name, weight in wanted.items() if name not in state or state[name].shape != weight.shape]
