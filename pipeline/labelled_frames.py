@@ -54,10 +54,9 @@ def training_frames(clips: Path, p: params.SegmentationModel) -> TrainingFrames:
 
 
 def _set_aside(sequences: set[str], share: float) -> set[str]:
-    """By a hash of their names, so that it does not depend on how they are sorted; at least one, but never all."""
+    """By a hash of their names, so that it does not depend on how they are sorted. None of so few that one would be twice the share."""
     by_hash = sorted(sequences, key=lambda name: sha256(name.encode()).digest())
-    count = max(1, round(share * len(by_hash))) if share else 0
-    return set(by_hash[: min(count, len(by_hash) - 1)]) if by_hash else set()
+    return set(by_hash[: min(round(share * len(by_hash)), len(by_hash) - 1)])
 
 
 def _spread(frames: list[LabelledFrame], most: int) -> list[LabelledFrame]:

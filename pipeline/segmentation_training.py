@@ -53,7 +53,7 @@ class Training:
         judged = settled(self._segmenter, frames.seen, p)
         row = {"step": self.step, "loss": float(np.mean(self._losses)), **scores(judged, frames.held_out)}
         self._losses = []
-        if row["miou"] > max((earlier["miou"] for earlier in self._rows), default=-math.inf):
+        if _miou(row) > max(map(_miou, self._rows), default=-math.inf):
             unfinished = self._best_file.with_suffix(".unfinished")
             judged.save(unfinished)
             unfinished.replace(self._best_file)
@@ -63,7 +63,7 @@ class Training:
         """All steps done, or so many looks in a row no better than the best."""
         if p.validation.patience is None or not self._rows:
             return self.step >= p.steps
-        best = max(range(len(self._rows)), key=lambda number: self._rows[number]["miou"])
+        best = max(range(len(self._rows)), key=lambda number: _miou(self._rows[number]))
         return self.step >= p.steps or len(self._rows) - 1 - best >= p.validation.patience
 
     def save(self) -> None:
@@ -72,11 +72,16 @@ class Training:
         replace_at_once(self._file, saved)
 
     def best(self, device: str) -> Segmenter | None:
-        """None where none was ever looked at."""
-        return Segmenter.load(self._best_file, device) if self._rows else None
+        """None where none was ever looked at, or no frame that was held out shows a class that is learned."""
+        return Segmenter.load(self._best_file, device) if self._best_file.is_file() else None
 
     def write_table(self, path: Path) -> None:
         pd.DataFrame(self._rows).to_csv(path, index=False, float_format="%.6g", lineterminator="\n")
+
+
+def _miou(row: dict[str, Any]) -> float:
+    """The lowest of all where no held-out frame shows a class that is learned."""
+    return -math.inf if math.isnan(row["miou"]) else row["miou"]
 
 
 @torch.no_grad()

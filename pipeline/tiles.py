@@ -39,7 +39,8 @@ def spans(length: int, tiles: Tiles, stride: int) -> list[Span]:
     """All begin at multiples of the stride, as the whole's outputs do; all but the only one are as long as one another, but for that."""
     if length <= tiles.side:
         return [Span(0, length, 0, length)]
-    side, step = _multiple(tiles.side, stride), max(stride, _multiple(tiles.side - tiles.overlap, stride))
+    side = _multiple(tiles.side, stride)
+    step = max(stride, _multiple(side - tiles.overlap, stride))  # neighbours share as much as was asked for, or more
     last = -(-(length - side) // stride) * stride  # the first multiple from which a tile reaches the end
     starts = [*range(0, last, step), last]
     stops = [min(start + side, length) for start in starts]

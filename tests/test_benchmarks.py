@@ -17,7 +17,7 @@ TINY = {
     "training_step": ["--size", "64x32", "--steps", "1", "--rounds", "1"],
     "extraction_memory": [
         *("--size", "64x32", "--frames", "2", "--architecture", "deeplabv3_mobilenet_v3_large"),
-        *("--cases", "batches of 1", "--long", "1", "2"),
+        *("--cases", "batches of 1", "batches of 1 in bfloat16"),
     ],
     "street_world": ["--size", "32x16", "--frames", "2", "--clips", "1", "--rounds", "1"],
     "extraction_speed": [

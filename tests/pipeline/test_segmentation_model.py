@@ -124,6 +124,8 @@ def test_where_every_label_is_seen_whole_sequences_are_held_out_and_never_a_test
     )  # one is left to learn from
     spread = training_frames(clips, judged(every=5, share=0.5, frames=3).model_copy(update={"label_every": 1})).held_out
     assert len({frame.sequence for frame in spread}) == 3
+    few = training_frames(clips, judged(every=5, share=0.05).model_copy(update={"label_every": 1}))
+    assert (len(few.seen), few.held_out) == (12, [])  # one of six would be three times as many as were asked for
 
 
 def judged(**validation) -> params.SegmentationModel:

@@ -16,6 +16,12 @@ def test_every_pixel_is_kept_once_and_no_tile_is_larger_than_asked_for(length, t
         assert span.start <= span.keep_from < span.keep_to <= span.stop <= span.start + tiles.side
 
 
+@pytest.mark.parametrize("tiles", [Tiles(399, 200), Tiles(47, 15), Tiles(64, 32)])
+def test_neighbours_share_as_much_as_was_asked_for_whatever_the_stride(tiles):
+    found = spans(2000, tiles, 16)
+    assert min(before.stop - after.start for before, after in zip(found, found[1:], strict=False)) >= tiles.overlap
+
+
 def network(num_layers: int) -> nn.Module:
     """Stride 4 by two convolutions, then some that look one output further each: it sees 4 * num_layers + 3 pixels around."""
     torch.manual_seed(0)
