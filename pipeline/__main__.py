@@ -1,6 +1,7 @@
 """python -m pipeline ...: what a person does around the stages. `dvc repro` runs the stages themselves."""
 
 import argparse
+import os
 import sys
 from pathlib import Path
 
@@ -16,6 +17,9 @@ def main() -> None:
         arguments.do(arguments)
     except InputError as error:
         sys.exit(f"error: {error}")
+    except BrokenPipeError:  # `... | head` has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # else Python complains at its end
+        sys.exit(1)
     except OSError as error:
         if problem := storage_problem(error):
             sys.exit(f"error: {problem}")

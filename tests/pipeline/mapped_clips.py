@@ -56,7 +56,12 @@ class MappedClips:
         manifest.write(self.folder("clips"), pd.DataFrame(self.rows))
         described = {"frames": about, "segmentation": {"palette": PALETTE.as_attributes()}, "optical_flow": {"strides": [1]}}
         for modality, writer in self._writers.items():
-            attributes = {**described.get(modality, {}), **(lost if modality in ("edges", "pose") else {})}
+            attributes = {
+                **described.get(modality, {}),
+                **(lost if modality in ("edges", "pose") else {}),
+                "height": height,
+                "width": width,
+            }
             writer.close({"key": modality, "parameters": {"p": {}}, **attributes})
         del self._writers
 

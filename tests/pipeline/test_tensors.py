@@ -20,7 +20,7 @@ def stored(root, **frames):
     """A clip of one frame with these arrays, by modality."""
     names = {"segmentation": "label", "instances": "instance", "edges": "edge", "pose": "iuv"}
     for modality, frame in frames.items():
-        attributes = {"palette": palettes.load("camvid").as_attributes()} if modality == "segmentation" else {}
+        attributes = {"palette": palettes.load("camvid").as_attributes()} if modality == "segmentation" else {"height": 1, "width": 4}
         with arrays.writing(layout.arrays(root, modality), attributes) as writer:
             writer.append(names[modality], frame)
     folders = MapFolders(**{modality: root if modality in frames else None for modality in names})

@@ -77,10 +77,7 @@ def test_every_line_of_ptlflow_has_an_address_that_ptlflow_names():
 
 def test_every_parameter_that_uses_weights_exists():
     for use in [use for entry in weights.table().values() for use in entry.used_by.split(" and ")]:
-        section, *keys = use.removeprefix("none yet (").split(" (")[0].rstrip(")").split(".")
-        if use.startswith("none yet"):
-            assert section in {*params.SECTIONS, "pose", "edges"}  # the last two are to come
-            continue
+        section, *keys = use.split(" (")[0].split(".")
         fields = (params.FaceForensics if section == "source" else params.SECTIONS[section]).model_fields
         for key in keys[:-1]:
             fields = getattr(fields[key].annotation, "model_fields", {})

@@ -262,10 +262,19 @@ def command_line(*arguments: str) -> subprocess.CompletedProcess[str]:
 def test_the_command_adds_lists_and_verifies(project, shared_data):
     name, file = "yunet-n-640", shared_data / "weights" / "yunet_n_640_640.onnx"
     assert command_line("add", name, str(file)).returncode == 0
-    lines = command_line("list").stdout.splitlines()
-    assert [line.split()[0] for line in lines[1:-1]] == list(weights.table())
-    assert [line.split()[0] for line in lines[1:-1] if "not fetched" not in line] == [name]
+    listed = [line for line in command_line("list").stdout.splitlines()[1:] if " fetched" in line or "here" in line]
+    assert [line.split()[0] for line in listed if not line.startswith(" ")] == list(weights.table())
+    assert [line.split()[0] for line in listed if "not fetched" not in line] == [name]
     overwrite(weights.named(name).file, b"1" + file.read_bytes()[1:])
     damaged = command_line("verify")
     assert (damaged.returncode, damaged.stderr.count("\n")) == (1, 1)
     assert "yunet-n-640.onnx is damaged: its sha256 is" in damaged.stderr
+
+
+def test_whoever_reads_the_beginning_of_a_list_alone_gets_no_traceback(project):
+    command = [sys.executable, "-u", "-m", "pipeline", "weights", "list"]
+    listing = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert listing.stdout.readline().startswith("name ")
+    listing.stdout.close()
+    assert listing.stderr.read() == ""
+    assert listing.wait() == 1

@@ -252,5 +252,5 @@ def test_clips_hold_the_truth_and_each_object_has_the_class_of_its_frame(tmp_pat
     assert palettes.from_attributes(stored.attributes["palette"]).name == "camvid"
     find = given.build(clip)
     for t, class_ in enumerate((CAR, person)):
-        found = find(np.zeros((32, 32, 3), np.uint8), stored["label"][t], t)
+        (found,) = find(np.zeros((1, 32, 32, 3), np.uint8), stored["label"][t : t + 1], range(t, t + 1))
         assert (found.linked, {n: thing.label for n, thing in found.things.items()}) == (False, {1: class_})
