@@ -273,7 +273,8 @@ def test_the_command_adds_lists_and_verifies(project, shared_data):
 
 def test_whoever_reads_the_beginning_of_a_list_alone_gets_no_traceback(project):
     command = [sys.executable, "-u", "-m", "pipeline", "weights", "list"]
-    listing = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    variables = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
+    listing = subprocess.Popen(command, env=variables, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     assert listing.stdout.readline().startswith("name ")
     listing.stdout.close()
     assert listing.stderr.read() == ""
