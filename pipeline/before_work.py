@@ -233,16 +233,21 @@ class _Entry:
             )
 
     def _check_dataset(self, p: params.Dataset) -> None:
-        """Clips are cut where frames are missing: what is left must do for a training window, and a whole clip for `min_frames`."""
+        """Clips are cut where frames are missing: what is left must do for windows (training, scores), and a whole clip for it."""
         gaps: list[params.Gaps] = [self._section(params.Pose), self._section(params.Edges)]
         if not any(section.backend and section.missing == "cut" for section in gaps):
             return
-        train, clips = self._section(params.Train), self._section(params.Clips)
+        train, clips, windows = self._section(params.Train), self._section(params.Clips), self._section(params.Evaluate).video_network
         needed = train.window_frames + train.generator.past_frames
         if p.min_frames < needed:
             raise InputError(
                 f"{self.where}.dataset.min_frames is {p.min_frames}: train.window_frames {train.window_frames} and "
                 f"generator.past_frames {train.generator.past_frames} need {needed}"
+            )
+        if p.min_frames < windows.window_frames:
+            raise InputError(
+                f"{self.where}.dataset.min_frames is {p.min_frames}: evaluate.video_network.window_frames {windows.window_frames} "
+                "needs as many of a test clip"
             )
         if p.min_frames > clips.frames:
             raise InputError(f"{self.where}.dataset.min_frames is {p.min_frames}: clips have clips.frames = {clips.frames}")

@@ -300,6 +300,11 @@ def test_videos_with_their_edges_need_nothing():
             "datasets.mine.train.generator.foreground is true, but segmentation.backend is null: what is foreground, label maps say",
         ),
         ("    dataset: {}", "    dataset: {min_frames: 5}", "min_frames is 5: train.window_frames 4 and generator.past_frames 2 need 6"),
+        (
+            "    dataset: {}",
+            "    dataset: {min_frames: 7}",
+            "datasets.mine.dataset.min_frames is 7: evaluate.video_network.window_frames 8 needs as many of a test clip",
+        ),
         ("    dataset: {}", "    dataset: {min_frames: 31}", "datasets.mine.dataset.min_frames is 31: clips have clips.frames = 30"),
     ],
 )
