@@ -14,6 +14,7 @@ from pipeline.params_file import Params
 from pipeline.sources import Item
 
 S = TypeVar("S", bound=params.Section)
+T = TypeVar("T")
 
 DRAW_MASKS = ("torchvision_maskrcnn", "detectron2_maskrcnn")
 """Back-ends of instances that know COCO's or Cityscapes' classes."""
@@ -96,21 +97,28 @@ class _Entry:
             params.Train: self._check_training,
             params.Evaluate: self._check_evaluation,
         }
-        missing = {cls: self._missing_weights(cls) for cls in self.sections if cls in ahead}
+        missing = {cls: [*self._missing_libraries(cls), *self._missing_weights(cls)] for cls in self.sections if cls in ahead}
         for cls, problems in missing.items():
             section = self.sections[cls]
             if isinstance(section, params.Backend) and section.backend:
-                self._check_backend(section)
+                self._called(extractors.check_options, section)
             if cls in checks and not problems:  # it may open them
                 checks[cls](section)
-        if any(missing.values()):  # all in one sentence: each may be a long download
+        if any(missing.values()):  # all in one sentence: each may be a long download, or build
             raise InputError("; ".join(problem for problems in missing.values() for problem in problems))
 
-    def _check_backend(self, section: params.Backend) -> None:
+    def _called(self, function: Callable[[params.Backend], T], section: params.Backend) -> T:
+        """Its result; what it refuses is named with the data set."""
         try:
-            extractors.check(section)
+            return function(section)
         except InputError as error:
             raise InputError(f"{self.where}.{error}") from None
+
+    def _missing_libraries(self, cls: type[params.Section]) -> list[str]:
+        section = self.sections[cls]
+        if not isinstance(section, params.Backend) or not section.backend:
+            return []
+        return [f"{self.where}.{problem}" for problem in self._called(extractors.missing_libraries, section)]
 
     def _missing_weights(self, cls: type[params.Section]) -> list[str]:
         """Sentences about what the section, and for `clips` the source, names and is not there."""

@@ -250,14 +250,30 @@ def test_poses_that_the_source_does_not_have_are_refused_and_so_is_a_missing_fol
 
 
 @pytest.mark.parametrize("like", ["cityscapes", "apolloscape"])
-def test_a_street_of_the_catalog_without_detectron2_is_told_so_in_one_sentence(like, monkeypatch):
-    monkeypatch.setattr("pipeline.provenance._version", lambda library: "not installed" if library == "detectron2" else "1")
+def test_a_street_of_the_catalog_is_told_what_libraries_and_weights_it_lacks_in_one_sentence(like, monkeypatch):
+    monkeypatch.setattr("pipeline.provenance._version", lambda library: "not installed" if library in ("detectron2", "ptlflow") else "1")
     with pytest.raises(InputError) as refused:
-        before_work.check(CLIPS, "mine", check(from_nothing(added(like)), PATH))
-    assert str(refused.value) == (
-        "params.yaml: datasets.mine.instances.backend detectron2_maskrcnn needs detectron2, which is not installed: "
-        "install it (docs/models.md), or choose another back-end"
-    )
+        before_work.check(CLIPS, "mine", check(added(like), PATH))
+    masks = {"cityscapes": "R_50_FPN-cityscapes", "apolloscape": "R_50_FPN_3x-coco"}[like]
+    lacking = [
+        f"segmentation_model.backbone_weights: {BACKBONE} has not been fetched",
+        "instances.backend detectron2_maskrcnn needs detectron2, which is not installed: install it (docs/models.md), or choose another",
+        f"instances.options.weights: detectron2-mask_rcnn_{masks} has not been fetched",
+        "optical_flow.backend ptlflow needs ptlflow, which is not installed",
+        "optical_flow.options.weights: ptlflow-flownet2-things has not been fetched",
+        "train.vgg_weights: torchvision-vgg19-imagenet1k_v1 has not been fetched",
+    ]
+    places = [str(refused.value).find(f"params.yaml: datasets.mine.{sentence}") for sentence in lacking]
+    assert places == sorted(places)
+    assert places[0] == 0
+    assert str(refused.value).count("params.yaml: ") == len(lacking)
+
+
+def test_a_wrong_option_is_told_before_a_library_is_built_for_it(monkeypatch):
+    monkeypatch.setattr("pipeline.provenance._version", lambda library: "not installed" if library == "detectron2" else "1")
+    with pytest.raises(InputError, match=r"mine\.instances\.options\.score is '0\.5'") as refused:
+        before_work.check(CLIPS, "mine", check(added("cityscapes", "score: 0.5", "score: '0.5'"), PATH))
+    assert "detectron2" not in str(refused.value)
 
 
 def test_masks_for_a_palette_of_other_things_are_refused_before_any_work(tmp_path):
