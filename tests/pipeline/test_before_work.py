@@ -301,8 +301,9 @@ def test_a_data_set_without_maps_can_have_what_needs_none():
             before_work.check(STAGES[stage], "mine", all_params)
 
 
-def test_videos_with_their_edges_need_nothing():
-    all_params = check(added("edges"), PATH)
+@pytest.mark.parametrize("like", ["edges", "paired_faces", "paired_poses"])
+def test_videos_with_their_edges_and_faces_and_poses_that_are_there_need_nothing(like):
+    all_params = check(added(like), PATH)
     for stage in STAGES.values():
         before_work.check(stage, "mine", all_params)
 
@@ -363,3 +364,27 @@ def test_instances_that_no_image_gives_are_refused_before_the_first_clip(with_in
     items = [Item("a", "paired", (), {"with_instances": with_instances}), Item("b", "paired", (), {}, "a problem of its own")]
     with pytest.raises(InputError, match="instances.backend is given, but a has no instance images") if refused else nullcontext():
         before_work.check_items(items, "mine", all_params)
+
+
+@pytest.mark.parametrize("like", ["cityscapes", "apolloscape", "faceforensics", "dance"])
+def test_the_documents_fetch_what_an_entry_of_the_paper_lacks(like, monkeypatch):
+    monkeypatch.setattr("pipeline.provenance._version", lambda library: "1")
+    commands = (REPOSITORY / "docs/data.md").read_text().split(f"python -m pipeline new-dataset {like} --path FOLDER\n")[1].split("```")[0]
+    with pytest.raises(InputError) as refused:
+        before_work.check(CLIPS, "mine", check(added(like), PATH))
+    lacking = set(re.findall(r": (\S+) has not been fetched", str(refused.value)))
+    fetched = re.search(r"for name in (.*?); do", commands)
+    assert fetched
+    assert set(fetched[1].split()) == lacking
+
+
+@pytest.mark.parametrize("like", ["cityscapes", "apolloscape", "dance"])
+def test_what_the_documents_put_in_place_of_all_that_a_papers_entry_needs_is_enough(like, tmp_path):
+    text = from_nothing(with_instances(added(like), "{min_pixels: 400}")) if like != "dance" else added(like)
+    text = changed("weights: {perceptual: 10.0, reconstruction: 0.0}", "weights: {perceptual: 0.0, reconstruction: 20.0}", text)
+    text = changed("vgg_weights: torchvision-vgg19-imagenet1k_v1", "vgg_weights: null", changed(FLOWNET2 + "\n", "", text))
+    if like == "dance":
+        (tmp_path / "keypoints.pth").touch()
+        keypoints = f"    pose: {{backend: torchvision_keypoints, options: {{weights: {tmp_path}/keypoints.pth}}}}\n"
+        text = changed(DANCERS_POSE, keypoints, text)
+    before_work.check(CLIPS, "mine", check(text, PATH))
