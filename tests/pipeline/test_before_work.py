@@ -8,7 +8,7 @@ from pipeline import before_work
 from pipeline.errors import InputError
 from pipeline.journey import STAGES
 from pipeline.params_file import check, load
-from pipeline.sources import Item
+from pipeline.sources import Item, items_of
 from tests.conftest import REPOSITORY
 
 TEXT = (REPOSITORY / "params.yaml").read_text()
@@ -364,6 +364,70 @@ def test_instances_that_no_image_gives_are_refused_before_the_first_clip(with_in
     items = [Item("a", "paired", (), {"with_instances": with_instances}), Item("b", "paired", (), {}, "a problem of its own")]
     with pytest.raises(InputError, match="instances.backend is given, but a has no instance images") if refused else nullcontext():
         before_work.check_items(items, "mine", all_params)
+
+
+VIDEOS = [f"{n}.mp4" for n in range(5)]
+IMAGES = [f"frames/a/{n}.png" for n in range(70)]
+FACES = [f"original_sequences/youtube/c23/videos/{n:03d}.mp4" for n in range(5)]
+CAMVID = [f"{folder}/{n}.png" for folder in ("images", "labels") for n in range(101)]
+PAIRED = [
+    f"{split}_{part}/a/{n}{ending}"
+    for split in ("train", "test")
+    for part, ending in (("img", ".png"), ("keypoints", ".txt"))
+    for n in range(3)
+]
+
+
+@pytest.mark.parametrize(
+    ("like", "change", "files", "lacks"),
+    [
+        ("edges", ("test_frames: 60", "test_frames: 60"), VIDEOS, None),
+        (
+            "edges",
+            ("test_frames: 60", "test_frames: 0"),
+            VIDEOS,
+            "testing: .*; set source.splits or source.test_videos or source.test_frames",
+        ),
+        ("edges", ("test_videos: []", f"test_videos: [{', '.join(VIDEOS)}]"), VIDEOS, "training"),
+        ("edges", ("test_videos: []", "test_videos: [0.mp4]"), VIDEOS, None),
+        ("frames", ("test_frames: 60", "test_frames: 60"), IMAGES, None),
+        (
+            "frames",
+            ("test_frames: 60", "test_frames: 0"),
+            IMAGES,
+            "testing: .*; set source.splits or source.test_sequences or source.test_fr",
+        ),
+        ("frames", ("test_sequences: []", "test_sequences: [a]"), IMAGES, "training"),
+        ("frames", ("test_frames: 60", "test_frames: 71"), IMAGES, None),  # has a problem, which may be mended
+        ("camvid", ("test_frames: 21", "test_frames: 21"), CAMVID, None),
+        ("faceforensics", ("test_share: 0.1", "test_share: 0.5"), FACES, None),
+        ("faceforensics", ("test_share: 0.1", "test_share: 0.0"), FACES, "testing: .*; set source.splits or source.test_share"),
+        ("faceforensics", ("test_share: 0.1", "test_share: 1.0"), FACES, "training"),
+        ("paired_faces", ("", ""), PAIRED, None),
+        ("paired_faces", ("", ""), PAIRED[:6], "testing: .*; add some"),
+    ],
+)
+def test_a_split_that_no_sequence_can_give_is_told_before_the_clips(like, change, files, lacks):
+    all_params = check(added(like, *change), PATH)
+    items = items_of(all_params.source("mine"), files)
+    before_work.check_items(items, "mine", all_params)
+    found = before_work.lacking_split(items, "mine", all_params)
+    assert (
+        re.match(f"params.yaml: datasets.mine.source: no sequence \\(of {len(items)}\\) is for {lacks}", found or "")
+        if lacks
+        else found is None
+    )
+
+
+def test_who_makes_clips_alone_needs_no_split():
+    all_params = check(added("edges", "edges: {backend: canny}", "edges: {}").replace("test_frames: 60", "test_frames: 0"), PATH)
+    assert before_work.lacking_split(items_of(all_params.source("mine"), VIDEOS), "mine", all_params) is None
+
+
+@pytest.mark.parametrize("dataset", ["sample-street", "smoke"])
+def test_the_street_world_has_both_splits(dataset):
+    all_params = load(REPOSITORY / "params.yaml")
+    assert before_work.lacking_split(items_of(all_params.source(dataset), []), dataset, all_params) is None
 
 
 @pytest.mark.parametrize("like", ["cityscapes", "apolloscape", "faceforensics", "dance"])
