@@ -14,6 +14,7 @@ from pipeline.params_file import Params
 from pipeline.sources import Item
 
 S = TypeVar("S", bound=params.Section)
+T = TypeVar("T")
 
 DRAW_MASKS = ("torchvision_maskrcnn", "detectron2_maskrcnn")
 """Back-ends of instances that know COCO's or Cityscapes' classes."""
@@ -22,6 +23,10 @@ KNOW_INSTANCES = ("sample_street", "apolloscape", "paired")
 """Sources that may know the instances of all frames."""
 
 KNOW_POSES = ("paired",)
+
+
+SPLIT_SETTINGS = ("splits", "test_share", "test_videos", "test_sequences", "test_frames")
+"""What of a source says which sequences are for testing."""
 
 
 def check(stage: Stage, dataset: str, all_params: Params) -> None:
@@ -51,6 +56,39 @@ def check_items(items: list[Item], dataset: str, all_params: Params) -> None:
     bare = [item.name for item in items if not item.parameters.get("with_instances", True)]
     if bare and all_params.section(params.Instances, dataset).backend == "given":
         raise InputError(f"{where}.instances.backend is given, but {bare[0]} has no instance images: choose components, or another")
+
+
+def lacking_split(items: list[Item], dataset: str, all_params: Params) -> str | None:
+    """One sentence where no item can give training or test clips, as far as the file names tell; None where both are possible.
+
+    No refusal: clips, edges and flow can be made without, and only `dataset` needs both.
+    """
+    possible = {split for item in items for split in _splits(item)}
+    if not items or len(possible) == 2 or not has_maps(dataset, all_params):
+        return None
+    source, kind = all_params.source(dataset), "training" if "test" in possible else "testing"
+    settings = [f"source.{name}" for name in SPLIT_SETTINGS if name in type(source).model_fields]
+    return (
+        f"{all_params.where(dataset)}.source: no sequence (of {len(items)}) is for {kind}: dataset and what follows will be refused; "
+        + (f"set {' or '.join(settings)}" if settings else "add some")
+    )
+
+
+def _splits(item: Item) -> tuple[str, ...]:
+    """Which an item may give; one with a problem may be mended to give either."""
+    match item.parameters:
+        case _ if item.problem:
+            return "train", "test"
+        case {"split": str(split)}:
+            return (split,)
+        case {"test_from": int(first), "num_frames": int(num_frames)}:
+            return ("test",) if first == 0 else ("train",) if first == num_frames else ("train", "test")
+        case {"test": True | "all"}:
+            return ("test",)
+        case {"test": 0}:  # also False
+            return ("train",)
+        case _:
+            return "train", "test"
 
 
 def has_maps(dataset: str, all_params: Params) -> bool:
@@ -96,21 +134,28 @@ class _Entry:
             params.Train: self._check_training,
             params.Evaluate: self._check_evaluation,
         }
-        missing = {cls: self._missing_weights(cls) for cls in self.sections if cls in ahead}
+        missing = {cls: [*self._missing_libraries(cls), *self._missing_weights(cls)] for cls in self.sections if cls in ahead}
         for cls, problems in missing.items():
             section = self.sections[cls]
             if isinstance(section, params.Backend) and section.backend:
-                self._check_backend(section)
+                self._called(extractors.check_options, section)
             if cls in checks and not problems:  # it may open them
                 checks[cls](section)
-        if any(missing.values()):  # all in one sentence: each may be a long download
+        if any(missing.values()):  # all in one sentence: each may be a long download, or build
             raise InputError("; ".join(problem for problems in missing.values() for problem in problems))
 
-    def _check_backend(self, section: params.Backend) -> None:
+    def _called(self, function: Callable[[params.Backend], T], section: params.Backend) -> T:
+        """Its result; what it refuses is named with the data set."""
         try:
-            extractors.check(section)
+            return function(section)
         except InputError as error:
             raise InputError(f"{self.where}.{error}") from None
+
+    def _missing_libraries(self, cls: type[params.Section]) -> list[str]:
+        section = self.sections[cls]
+        if not isinstance(section, params.Backend) or not section.backend:
+            return []
+        return [f"{self.where}.{problem}" for problem in self._called(extractors.missing_libraries, section)]
 
     def _missing_weights(self, cls: type[params.Section]) -> list[str]:
         """Sentences about what the section, and for `clips` the source, names and is not there."""
@@ -233,16 +278,21 @@ class _Entry:
             )
 
     def _check_dataset(self, p: params.Dataset) -> None:
-        """Clips are cut where frames are missing: what is left must do for a training window, and a whole clip for `min_frames`."""
+        """Clips are cut where frames are missing: what is left must do for windows (training, scores), and a whole clip for it."""
         gaps: list[params.Gaps] = [self._section(params.Pose), self._section(params.Edges)]
         if not any(section.backend and section.missing == "cut" for section in gaps):
             return
-        train, clips = self._section(params.Train), self._section(params.Clips)
+        train, clips, windows = self._section(params.Train), self._section(params.Clips), self._section(params.Evaluate).video_network
         needed = train.window_frames + train.generator.past_frames
         if p.min_frames < needed:
             raise InputError(
                 f"{self.where}.dataset.min_frames is {p.min_frames}: train.window_frames {train.window_frames} and "
                 f"generator.past_frames {train.generator.past_frames} need {needed}"
+            )
+        if p.min_frames < windows.window_frames:
+            raise InputError(
+                f"{self.where}.dataset.min_frames is {p.min_frames}: evaluate.video_network.window_frames {windows.window_frames} "
+                "needs as many of a test clip"
             )
         if p.min_frames > clips.frames:
             raise InputError(f"{self.where}.dataset.min_frames is {p.min_frames}: clips have clips.frames = {clips.frames}")

@@ -37,6 +37,8 @@ def run(dataset: str) -> bool:
     problems = problems or _refused(items, dataset)
     for problem in problems:
         print(f"refused: {problem}")
+    if lacking := before_work.lacking_split(items, dataset, all_params):
+        print(f"later: {lacking}")
     return not problems and all(map(_is_right, findings))
 
 

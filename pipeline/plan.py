@@ -4,6 +4,7 @@ A key holds the keys of the inputs that are used, the stage's parameters, the co
 code imports, hashes of weights and, where torch computes, device class and threads. Never: worker count, paths.
 """
 
+import sys
 from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
@@ -57,6 +58,8 @@ def _plan_items(stage: Stage, dataset: str, all_params: Params, store: Store) ->
     files = scan.read(layout.files_table(dataset)) if path else {}
     items = items_of(source, sorted(files))
     before_work.check_items(items, dataset, all_params)
+    if lacking := before_work.lacking_split(items, dataset, all_params):
+        print(lacking, file=sys.stderr, flush=True)
     make = _JobMaker(stage, dataset, all_params, store, f"pipeline.sources.{source.kind}")
     root = Path(path or ".").expanduser().resolve()
     jobs = []

@@ -118,3 +118,15 @@ def test_faces_are_sketched_from_landmarks_and_cut_where_there_is_none(catalog):
     found = entry(catalog, "faceforensics")["edges"]
     assert (found["backend"], found["missing"]) == ("face_sketch", "cut")
     assert set(found["options"].values()) <= set(weights.table())
+
+
+@pytest.mark.parametrize(("name", "maps"), [("paired_faces", ("edges", "face_sketch_given")), ("paired_poses", ("pose", "given"))])
+def test_folders_for_vid2vid_with_faces_or_poses_have_no_other_maps_and_nothing_that_labels_alone_can_say(catalog, name, maps):
+    found = entry(catalog, name)
+    backends = {section: values["backend"] for section, values in found.items() if values.get("backend") and section != "optical_flow"}
+    assert backends == dict([maps])
+    assert not found["train"]["generator"]["foreground"]
+    assert found["segmentation"]["weights_from"] == name
+    source = catalog.source(name)
+    assert isinstance(source, params.Paired)
+    assert source.palette is None

@@ -38,14 +38,26 @@ def module_of(section: params.Backend) -> str:
 
 def check(section: params.Backend) -> None:
     """InputError for a back-end, library or option that is not there; reads the source of all it reaches without importing it."""
-    module, modality = module_of(section), params.section_name(type(section))
-    for name, version in provenance.library_versions(provenance.reached_modules(module)).items():
-        if version == provenance.NOT_INSTALLED:
-            raise InputError(
-                f"{modality}.backend {section.backend} needs {name}, which is not installed: "
-                "install it (docs/models.md), or choose another back-end"
-            )
-    options = _options(module, GIVEN[modality])
+    if missing := missing_libraries(section):
+        raise InputError("; ".join(missing))
+    check_options(section)
+
+
+def missing_libraries(section: params.Backend) -> list[str]:
+    """A sentence for each library that the back-end needs and is not installed."""
+    versions = provenance.library_versions(provenance.reached_modules(module_of(section)))
+    return [
+        f"{params.section_name(type(section))}.backend {section.backend} needs {name}, which is not installed: "
+        "install it (docs/models.md), or choose another back-end"
+        for name, version in versions.items()
+        if version == provenance.NOT_INSTALLED
+    ]
+
+
+def check_options(section: params.Backend) -> None:
+    """InputError for an option that its `build` does not take."""
+    modality = params.section_name(type(section))
+    options = _options(module_of(section), GIVEN[modality])
     try:
         options.model_validate(section.options)
     except ValidationError as error:

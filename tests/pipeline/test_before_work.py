@@ -8,7 +8,7 @@ from pipeline import before_work
 from pipeline.errors import InputError
 from pipeline.journey import STAGES
 from pipeline.params_file import check, load
-from pipeline.sources import Item
+from pipeline.sources import Item, items_of
 from tests.conftest import REPOSITORY
 
 TEXT = (REPOSITORY / "params.yaml").read_text()
@@ -250,14 +250,30 @@ def test_poses_that_the_source_does_not_have_are_refused_and_so_is_a_missing_fol
 
 
 @pytest.mark.parametrize("like", ["cityscapes", "apolloscape"])
-def test_a_street_of_the_catalog_without_detectron2_is_told_so_in_one_sentence(like, monkeypatch):
-    monkeypatch.setattr("pipeline.provenance._version", lambda library: "not installed" if library == "detectron2" else "1")
+def test_a_street_of_the_catalog_is_told_what_libraries_and_weights_it_lacks_in_one_sentence(like, monkeypatch):
+    monkeypatch.setattr("pipeline.provenance._version", lambda library: "not installed" if library in ("detectron2", "ptlflow") else "1")
     with pytest.raises(InputError) as refused:
-        before_work.check(CLIPS, "mine", check(from_nothing(added(like)), PATH))
-    assert str(refused.value) == (
-        "params.yaml: datasets.mine.instances.backend detectron2_maskrcnn needs detectron2, which is not installed: "
-        "install it (docs/models.md), or choose another back-end"
-    )
+        before_work.check(CLIPS, "mine", check(added(like), PATH))
+    masks = {"cityscapes": "R_50_FPN-cityscapes", "apolloscape": "R_50_FPN_3x-coco"}[like]
+    lacking = [
+        f"segmentation_model.backbone_weights: {BACKBONE} has not been fetched",
+        "instances.backend detectron2_maskrcnn needs detectron2, which is not installed: install it (docs/models.md), or choose another",
+        f"instances.options.weights: detectron2-mask_rcnn_{masks} has not been fetched",
+        "optical_flow.backend ptlflow needs ptlflow, which is not installed",
+        "optical_flow.options.weights: ptlflow-flownet2-things has not been fetched",
+        "train.vgg_weights: torchvision-vgg19-imagenet1k_v1 has not been fetched",
+    ]
+    places = [str(refused.value).find(f"params.yaml: datasets.mine.{sentence}") for sentence in lacking]
+    assert places == sorted(places)
+    assert places[0] == 0
+    assert str(refused.value).count("params.yaml: ") == len(lacking)
+
+
+def test_a_wrong_option_is_told_before_a_library_is_built_for_it(monkeypatch):
+    monkeypatch.setattr("pipeline.provenance._version", lambda library: "not installed" if library == "detectron2" else "1")
+    with pytest.raises(InputError, match=r"mine\.instances\.options\.score is '0\.5'") as refused:
+        before_work.check(CLIPS, "mine", check(added("cityscapes", "score: 0.5", "score: '0.5'"), PATH))
+    assert "detectron2" not in str(refused.value)
 
 
 def test_masks_for_a_palette_of_other_things_are_refused_before_any_work(tmp_path):
@@ -285,8 +301,9 @@ def test_a_data_set_without_maps_can_have_what_needs_none():
             before_work.check(STAGES[stage], "mine", all_params)
 
 
-def test_videos_with_their_edges_need_nothing():
-    all_params = check(added("edges"), PATH)
+@pytest.mark.parametrize("like", ["edges", "paired_faces", "paired_poses"])
+def test_videos_with_their_edges_and_faces_and_poses_that_are_there_need_nothing(like):
+    all_params = check(added(like), PATH)
     for stage in STAGES.values():
         before_work.check(stage, "mine", all_params)
 
@@ -300,6 +317,11 @@ def test_videos_with_their_edges_need_nothing():
             "datasets.mine.train.generator.foreground is true, but segmentation.backend is null: what is foreground, label maps say",
         ),
         ("    dataset: {}", "    dataset: {min_frames: 5}", "min_frames is 5: train.window_frames 4 and generator.past_frames 2 need 6"),
+        (
+            "    dataset: {}",
+            "    dataset: {min_frames: 7}",
+            "datasets.mine.dataset.min_frames is 7: evaluate.video_network.window_frames 8 needs as many of a test clip",
+        ),
         ("    dataset: {}", "    dataset: {min_frames: 31}", "datasets.mine.dataset.min_frames is 31: clips have clips.frames = 30"),
     ],
 )
@@ -342,3 +364,91 @@ def test_instances_that_no_image_gives_are_refused_before_the_first_clip(with_in
     items = [Item("a", "paired", (), {"with_instances": with_instances}), Item("b", "paired", (), {}, "a problem of its own")]
     with pytest.raises(InputError, match="instances.backend is given, but a has no instance images") if refused else nullcontext():
         before_work.check_items(items, "mine", all_params)
+
+
+VIDEOS = [f"{n}.mp4" for n in range(5)]
+IMAGES = [f"frames/a/{n}.png" for n in range(70)]
+FACES = [f"original_sequences/youtube/c23/videos/{n:03d}.mp4" for n in range(5)]
+CAMVID = [f"{folder}/{n}.png" for folder in ("images", "labels") for n in range(101)]
+PAIRED = [
+    f"{split}_{part}/a/{n}{ending}"
+    for split in ("train", "test")
+    for part, ending in (("img", ".png"), ("keypoints", ".txt"))
+    for n in range(3)
+]
+
+
+@pytest.mark.parametrize(
+    ("like", "change", "files", "lacks"),
+    [
+        ("edges", ("test_frames: 60", "test_frames: 60"), VIDEOS, None),
+        (
+            "edges",
+            ("test_frames: 60", "test_frames: 0"),
+            VIDEOS,
+            "testing: .*; set source.splits or source.test_videos or source.test_frames",
+        ),
+        ("edges", ("test_videos: []", f"test_videos: [{', '.join(VIDEOS)}]"), VIDEOS, "training"),
+        ("edges", ("test_videos: []", "test_videos: [0.mp4]"), VIDEOS, None),
+        ("frames", ("test_frames: 60", "test_frames: 60"), IMAGES, None),
+        (
+            "frames",
+            ("test_frames: 60", "test_frames: 0"),
+            IMAGES,
+            "testing: .*; set source.splits or source.test_sequences or source.test_fr",
+        ),
+        ("frames", ("test_sequences: []", "test_sequences: [a]"), IMAGES, "training"),
+        ("frames", ("test_frames: 60", "test_frames: 71"), IMAGES, None),  # has a problem, which may be mended
+        ("camvid", ("test_frames: 21", "test_frames: 21"), CAMVID, None),
+        ("faceforensics", ("test_share: 0.1", "test_share: 0.5"), FACES, None),
+        ("faceforensics", ("test_share: 0.1", "test_share: 0.0"), FACES, "testing: .*; set source.splits or source.test_share"),
+        ("faceforensics", ("test_share: 0.1", "test_share: 1.0"), FACES, "training"),
+        ("paired_faces", ("", ""), PAIRED, None),
+        ("paired_faces", ("", ""), PAIRED[:6], "testing: .*; add some"),
+    ],
+)
+def test_a_split_that_no_sequence_can_give_is_told_before_the_clips(like, change, files, lacks):
+    all_params = check(added(like, *change), PATH)
+    items = items_of(all_params.source("mine"), files)
+    before_work.check_items(items, "mine", all_params)
+    found = before_work.lacking_split(items, "mine", all_params)
+    assert (
+        re.match(f"params.yaml: datasets.mine.source: no sequence \\(of {len(items)}\\) is for {lacks}", found or "")
+        if lacks
+        else found is None
+    )
+
+
+def test_who_makes_clips_alone_needs_no_split():
+    all_params = check(added("edges", "edges: {backend: canny}", "edges: {}").replace("test_frames: 60", "test_frames: 0"), PATH)
+    assert before_work.lacking_split(items_of(all_params.source("mine"), VIDEOS), "mine", all_params) is None
+
+
+@pytest.mark.parametrize("dataset", ["sample-street", "smoke"])
+def test_the_street_world_has_both_splits(dataset):
+    all_params = load(REPOSITORY / "params.yaml")
+    assert before_work.lacking_split(items_of(all_params.source(dataset), []), dataset, all_params) is None
+
+
+@pytest.mark.parametrize("like", ["cityscapes", "apolloscape", "faceforensics", "dance"])
+def test_the_documents_fetch_what_an_entry_of_the_paper_lacks(like, monkeypatch):
+    monkeypatch.setattr("pipeline.provenance._version", lambda library: "1")
+    commands = (REPOSITORY / "docs/data.md").read_text().split(f"python -m pipeline new-dataset {like} --path FOLDER\n")[1].split("```")[0]
+    with pytest.raises(InputError) as refused:
+        before_work.check(CLIPS, "mine", check(added(like), PATH))
+    lacking = set(re.findall(r": (\S+) has not been fetched", str(refused.value)))
+    fetched = re.search(r"for name in (.*?); do", commands)
+    assert fetched
+    assert set(fetched[1].split()) == lacking
+
+
+@pytest.mark.parametrize("like", ["cityscapes", "apolloscape", "dance"])
+def test_what_the_documents_put_in_place_of_all_that_a_papers_entry_needs_is_enough(like, tmp_path):
+    text = from_nothing(with_instances(added(like), "{min_pixels: 400}")) if like != "dance" else added(like)
+    text = changed("weights: {perceptual: 10.0, reconstruction: 0.0}", "weights: {perceptual: 0.0, reconstruction: 20.0}", text)
+    text = changed("vgg_weights: torchvision-vgg19-imagenet1k_v1", "vgg_weights: null", changed(FLOWNET2 + "\n", "", text))
+    if like == "dance":
+        (tmp_path / "keypoints.pth").touch()
+        keypoints = f"    pose: {{backend: torchvision_keypoints, options: {{weights: {tmp_path}/keypoints.pth}}}}\n"
+        text = changed(DANCERS_POSE, keypoints, text)
+    before_work.check(CLIPS, "mine", check(text, PATH))

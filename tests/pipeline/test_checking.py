@@ -31,6 +31,8 @@ def test_what_is_right_is_counted(footage, capsys):
         "ok    frames: frames              24",
         "ok    labels: label images        24",
         "ok    sequences                   12",
+        "later: params.yaml: datasets.mine.source: no sequence (of 12) is for testing: dataset and what follows will be refused; "
+        "set source.splits or source.test_sequences or source.test_frames",
     ]
 
 
