@@ -32,6 +32,7 @@ MACHINERY = frozenset(
             "journey",
             "layout",
             "manifest",
+            "overlap",
             "params",
             "params_file",
             "plan",
