@@ -1,7 +1,7 @@
 """clips -> edges: the lines of every frame; of faces the map of 15 channels that pipeline/face_sketch.py draws, and the landmarks.
 
-`missing` and `carried` in the file's attributes list the frames without a face: all of their map is 0 and their landmarks are NaN; and
-those whose landmarks come from the frames beside them.
+Of faces, `missing` and `carried` in the file's attributes list the frames without one: all of their map is 0 and their landmarks are NaN;
+and those whose landmarks come from the frames beside them. Where nobody looks for a face the file has neither: nothing can be lost.
 """
 
 from collections.abc import Iterator
@@ -20,20 +20,18 @@ from pipeline.overlap import ahead, behind
 
 def run_clip(clips: Path, out: Path, p: params.Edges, made_by: dict[str, Any], device: str) -> None:
     extractor: Draw | Landmarks = extractors.load(p, clips=clips, device=device)
-    frames = arrays.reading(layout.arrays(clips, "frames"))
+    frames, attributes = arrays.reading(layout.arrays(clips, "frames")), made_by
     if isinstance(extractor, Landmarks):
         found = extractor(lambda: frames.frames("rgb"))
         points = smoothed(carried(found, p.carry), p.smooth)
-        missing, filled = np.flatnonzero(~present(points)).tolist(), np.flatnonzero(present(points) & ~present(found)).tolist()
-        if missing and p.missing == "refuse":
+        if p.missing == "refuse" and not present(points).all():
             raise InputError(_without_a_face(clips.name, points, p.carry))
+        attributes = made_by | _gaps(found, points)
         drawn: Iterator[dict[str, np.ndarray]] = (
             {"edge": _sketch(rgb, marks), "landmarks": marks} for rgb, marks in zip(ahead(frames.frames("rgb")), points, strict=True)
         )
     else:
-        missing, filled = [], []
         drawn = ({"edge": edge} for rgb in ahead(frames.batches("rgb", p.batch_size)) for edge in extractor(rgb))
-    attributes = {**made_by, "missing": missing, "carried": filled}
     with arrays.writing(layout.arrays(out, "edges"), attributes) as writer, behind(writer.append) as append:
         for frame in drawn:
             for name, values in frame.items():
@@ -44,6 +42,11 @@ def _sketch(rgb: UInt8[np.ndarray, "h w 3"], landmarks: Float32[np.ndarray, "68 
     if np.isnan(landmarks).any():
         return np.zeros((*rgb.shape[:2], face_sketch.CHANNELS), np.uint8)
     return face_sketch.draw(rgb, landmarks)
+
+
+def _gaps(found: Float32[np.ndarray, "t 68 2"], points: Float32[np.ndarray, "t 68 2"]) -> dict[str, list[int]]:
+    there = present(points)
+    return {"missing": np.flatnonzero(~there).tolist(), "carried": np.flatnonzero(there & ~present(found)).tolist()}
 
 
 def _without_a_face(clip: str, points: Float32[np.ndarray, "t 68 2"], carry: int) -> str:

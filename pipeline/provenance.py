@@ -32,6 +32,7 @@ MACHINERY = frozenset(
             "journey",
             "layout",
             "manifest",
+            "overlap",
             "params",
             "params_file",
             "plan",
@@ -66,8 +67,13 @@ def reached_modules(*roots: str) -> list[str]:
         module = todo.pop()
         if module not in seen:
             seen.add(module)
-            todo += [name for name in _imports(module) if name.split(".")[0] in OWN_PACKAGES and name not in MACHINERY]
-    return sorted(seen - MACHINERY)
+            todo += [name for name in _imports(module) if name.split(".")[0] in OWN_PACKAGES and not _is_machinery(name)]
+    return sorted(module for module in seen if not _is_machinery(module))
+
+
+def _is_machinery(module: str) -> bool:
+    """A package's modules are, too."""
+    return ".".join(module.split(".")[:2]) in MACHINERY
 
 
 def code_digest(modules: list[str]) -> str:

@@ -46,6 +46,13 @@ def test_every_stage_is_written_once_for_all_data_sets():
 
 
 @stages
+def test_a_stage_names_nothing_twice(stage):
+    for name, written in of(stage).items():
+        entries = [str(entry) for entry in written] if isinstance(written, list) else []
+        assert len(entries) == len(set(entries)), name
+
+
+@stages
 def test_a_stage_depends_on_the_manifests_of_the_stages_that_its_function_reads(stage):
     """Keys chain through them: a clip has another key there whenever it has other content."""
     read = {dep for dep in of(stage)["deps"] if dep.startswith(("data/", "reports/")) and not dep.endswith(".files.csv")}

@@ -95,9 +95,9 @@ def test_a_source_without_landmarks_is_refused(tmp_path, pictures):
         run(clip(tmp_path, pictures), PARAMS)
 
 
-def test_canny_misses_nothing_and_is_opencvs(tmp_path, pictures):
+def test_canny_is_opencvs_and_says_nothing_of_faces(tmp_path, pictures):
     result = run(clip(tmp_path, pictures), PARAMS.model_copy(update={"backend": "canny", "options": {"low": 50.0}}))
-    assert result.attributes == {"key": "k", "missing": [], "carried": []}
+    assert result.attributes == {"key": "k"}
     assert result["edge"].shape == (12, 96, 128, 1)
     for t, rgb in enumerate(pictures):
         np.testing.assert_array_equal(result["edge"][t][..., 0], cv2.Canny(cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY), 50, 200))

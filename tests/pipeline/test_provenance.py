@@ -47,6 +47,16 @@ def test_what_a_result_depends_on_is_reached_and_what_it_does_not_is_not():
     assert "prefect" not in library_versions(reached)
 
 
+@pytest.mark.parametrize("stage", STAGES.values(), ids=lambda stage: stage.name)
+def test_reading_ahead_is_in_no_key(stage):
+    assert "pipeline.overlap" not in reached_modules(stage.module)
+
+
+def test_modules_of_a_package_that_is_machinery_are_machinery():
+    """What a parameter means does not change what was made; its value counts."""
+    assert reached_modules("pipeline.params.maps", "pipeline.params.section", "models.warp") == ["models.warp"]
+
+
 def test_a_digest_is_of_all_modules():
     assert code_digest(["models.warp"]) != code_digest(["models.maps"]) != code_digest(["models.maps", "models.warp"])
 

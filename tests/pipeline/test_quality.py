@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pipeline import arrays, layout, params, quality, steadiness
+from pipeline import arrays, edges, layout, params, quality, steadiness
 
 HEIGHT, WIDTH, FRAMES = 40, 60, 8
 PAIRS = FRAMES - 1
@@ -50,16 +50,18 @@ class Clip:
 
     def measure(self, root: Path, name: str, *modalities: str) -> dict:
         self.write(root, name, *modalities)
-        out = root / "quality" / name
-        out.mkdir(parents=True)
-        folders = {m: root / m / name if m in modalities else None for m in ("segmentation", "instances", "pose", "edges")}
-        quality.run_clip(
-            clips=root / "clips" / name, optical_flow=root / "optical_flow" / name, **folders, out=out, p=P, made_by={"key": "k"}
-        )
-        return findings(out)
+        return measured(root, name, *modalities)
 
     def found(self, root: Path) -> dict:
         return self.measure(root, "a", "segmentation", "instances", "edges")
+
+
+def measured(root: Path, name: str, *modalities: str) -> dict:
+    out = root / "quality" / name
+    out.mkdir(parents=True)
+    folders = {m: root / m / name if m in modalities else None for m in ("segmentation", "instances", "pose", "edges")}
+    quality.run_clip(clips=root / "clips" / name, optical_flow=root / "optical_flow" / name, **folders, out=out, p=P, made_by={"key": "k"})
+    return findings(out)
 
 
 def findings(folder: Path) -> dict:
@@ -170,6 +172,21 @@ def test_edges_that_cannot_be_lost_are_not_judged_and_those_that_were_not_are_ze
     clip = Clip()
     clip.attributes = {"missing": [], "carried": []}
     assert clip.found(tmp_path / "none")["lost_faces"] == {"value": 0, "worst": 0, "frame": 0, "what": ""}
+
+
+@pytest.mark.parametrize(("backend", "judged"), [("canny", False), ("face_sketch_given", True)])
+def test_faces_are_judged_where_the_stage_edges_looks_for_them(backend, judged, tmp_path):
+    clip, p = Clip(), params.Edges(backend=backend, options={}, batch_size=4, carry=2, missing="cut", smooth=0.0)
+    clip.write(tmp_path, "a", "segmentation", "instances")
+    with arrays.writing(layout.arrays(tmp_path / "clips/a", "edges"), {}) as writer:
+        for t in range(FRAMES):
+            writer.append("landmarks", np.full((68, 2), np.nan if t == 3 else 20, np.float32))
+    (tmp_path / "edges/a").mkdir(parents=True)
+    edges.run_clip(tmp_path / "clips/a", tmp_path / "edges/a", p, {}, "cpu")
+    found = measured(tmp_path, "a", "segmentation", "instances", "edges")
+    assert ("lost_faces" in found) == judged
+    if judged:
+        assert found["lost_faces"] == {"value": 1 / FRAMES, "worst": 1, "frame": 3, "what": "carried 3"}
 
 
 def test_what_a_data_set_has_none_of_is_not_measured(tmp_path):
