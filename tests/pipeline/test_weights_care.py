@@ -271,11 +271,10 @@ def test_the_command_adds_lists_and_verifies(project, shared_data):
     assert "yunet-n-640.onnx is damaged: its sha256 is" in damaged.stderr
 
 
-def test_whoever_reads_the_beginning_of_a_list_alone_gets_no_traceback(project):
+def test_whoever_reads_no_more_of_a_list_gets_no_traceback(project):
     command = [sys.executable, "-u", "-m", "pipeline", "weights", "list"]
     variables = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
     listing = subprocess.Popen(command, env=variables, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    assert listing.stdout.readline().startswith("name ")
-    listing.stdout.close()
+    listing.stdout.close()  # long before it prints
     assert listing.stderr.read() == ""
     assert listing.wait() == 1
