@@ -8,7 +8,7 @@ import importlib
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError, create_model
+from pydantic import BaseModel, ConfigDict, NonNegativeFloat, ValidationError, create_model
 
 from pipeline import params, provenance
 from pipeline.errors import InputError
@@ -24,6 +24,13 @@ GIVEN = {
     "edges": ("clips", "device"),
 }
 """What the stage of a modality hands to a `build`; its other parameters are options."""
+
+
+TYPES = {
+    **{"Any": Any, "Literal": Literal, "NonNegativeFloat": NonNegativeFloat},
+    **{name: getattr(params, name) for name in ("Count", "CountOrZero", "Few", "Fraction", "Pixels")},
+}
+"""What the options of a `build` may be annotated with: all that is no number in range is refused."""
 
 
 def module_of(section: params.Backend) -> str:
@@ -85,7 +92,7 @@ def _options(module: str, given: tuple[str, ...]) -> type[BaseModel]:
             default = ast.literal_eval(written) if written else ...
             fields[argument.arg] = (ast.unparse(argument.annotation) if argument.annotation else "Any", default)
     model = create_model("Options", __config__=ConfigDict(extra="forbid", strict=True, allow_inf_nan=False), **fields)
-    model.model_rebuild(_types_namespace={"Any": Any, "Literal": Literal})
+    model.model_rebuild(_types_namespace=TYPES)
     return model
 
 

@@ -1,5 +1,7 @@
 """Landmarks of the main face by dlib: its frontal detector, on the CPU, and a shape predictor of 68 points whose file is given."""
 
+from typing import Literal
+
 import dlib
 import numpy as np
 from jaxtyping import Float32
@@ -10,7 +12,7 @@ from pipeline.extractors.edges import Frames, Landmarks
 from pipeline.overlap import ahead
 
 
-def build(predictor_weights: str, enlarge: int = 0) -> Landmarks:
+def build(predictor_weights: str, enlarge: Literal[0, 1, 2, 3] = 0) -> Landmarks:
     """`enlarge`: how often frames are doubled before faces are looked for; as they are, those from 80 pixels on are found."""
     path = weights.path_of(predictor_weights, "edges.options.predictor_weights")
     try:

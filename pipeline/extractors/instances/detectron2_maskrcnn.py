@@ -20,6 +20,7 @@ from pipeline.errors import InputError, one_line
 from pipeline.extractors.instances import Find, Found
 from pipeline.masks import Mask, Rule, require_shared
 from pipeline.palettes import Palette
+from pipeline.params import CountOrZero, Fraction
 from pipeline.weights import path_of
 
 WHERE = "instances.options.weights"
@@ -33,8 +34,8 @@ def build(
     *,
     config: str,
     weights: str,
-    score: float,
-    margin: int,
+    score: Fraction,
+    margin: CountOrZero,
     rest: Literal["none", "components"],
 ) -> Find:
     """`config`: a file of detectron2's model zoo, such as COCO-InstanceSegmentation/mask_rcnn_R_50_FPN_3x.yaml, or the path of one.

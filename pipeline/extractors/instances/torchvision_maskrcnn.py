@@ -13,6 +13,7 @@ from pipeline.checkpoint import load_weights
 from pipeline.extractors.instances import Find, Found
 from pipeline.masks import Mask, Rule, require_shared
 from pipeline.palettes import Palette
+from pipeline.params import CountOrZero, Fraction, Pixels
 from pipeline.weights import path_of
 
 WHERE = "instances.options.weights"
@@ -28,10 +29,10 @@ def build(
     *,
     architecture: Literal["maskrcnn_resnet50_fpn", "maskrcnn_resnet50_fpn_v2"],
     weights: str,
-    shortest_side: int,
-    longest_side: int,
-    score: float,
-    margin: int,
+    shortest_side: Pixels,
+    longest_side: Pixels,
+    score: Fraction,
+    margin: CountOrZero,
     rest: Literal["none", "components"],
 ) -> Find:
     """The network sees a frame scaled so that its shorter side has `shortest_side` pixels, but its longer one no more than `longest_side`.

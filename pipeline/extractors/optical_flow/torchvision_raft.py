@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from pipeline.extractors.optical_flow import Measure
 from pipeline.optical_flow_network import WHERE, fill, measuring, state_of
+from pipeline.params import Few
 from pipeline.weights import path_of
 
 STRIDE = 8
@@ -18,7 +19,7 @@ def build(
     model: Literal["raft_small", "raft_large"],
     device: str,
     weights: str,
-    updates: int = 12,
+    updates: Few = 12,
     precision: Literal["float32", "bfloat16"] = "float32",
 ) -> Measure:
     """`updates`: how often the network corrects its flow."""

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from pipeline import detectron2_weights
 from pipeline.extractors.pose import Person, Poses, Surface
+from pipeline.params import Fraction, Pixels
 from pipeline.weights import path_of
 
 WHERE = "pose.options.weights"
@@ -27,8 +28,8 @@ def build(
     weights: str,
     device: str,
     network: Literal["R_50_FPN_s1x", "R_101_FPN_s1x", "R_50_FPN_DL_s1x", "R_101_FPN_DL_s1x"] = "R_50_FPN_s1x",
-    min_score: float = 0.7,
-    shortest_side: int = 800,
+    min_score: Fraction = 0.7,
+    shortest_side: Pixels = 800,
 ) -> Poses:
     """`network`: densepose_rcnn_<network> of DensePose's model zoo. `shortest_side`: pixels of the frame as the network sees it."""
     model, batch = _loaded(weights, network, min_score, device), DensePoseResultExtractor()

@@ -6,6 +6,7 @@ import numpy as np
 from jaxtyping import UInt8
 
 from pipeline.extractors.pose import Person, Poses, densepose, openpose
+from pipeline.params import Fraction, Pixels
 from pipeline.people import joined
 
 
@@ -14,8 +15,8 @@ def build(
     folder_weights: str,
     device: str,
     network: Literal["R_50_FPN_s1x", "R_101_FPN_s1x", "R_50_FPN_DL_s1x", "R_101_FPN_DL_s1x"] = "R_50_FPN_s1x",
-    min_score: float = 0.7,
-    shortest_side: int = 800,
+    min_score: Fraction = 0.7,
+    shortest_side: Pixels = 800,
     net_resolution: str = "-1x368",
     face: bool = True,
     hands: bool = True,

@@ -11,13 +11,14 @@ from torchvision.models.detection import keypointrcnn_resnet50_fpn
 from pipeline.checkpoint import read_weights
 from pipeline.errors import InputError, one_line
 from pipeline.extractors.pose import Person, Poses
+from pipeline.params import Fraction, Pixels
 from pipeline.pose_points import COCO_BODY, person
 from pipeline.weights import path_of
 
 WHERE = "pose.options.weights"
 
 
-def build(weights: str, device: str, min_score: float = 0.7, min_point_score: float = 0.0, shortest_side: int = 800) -> Poses:
+def build(weights: str, device: str, min_score: Fraction = 0.7, min_point_score: float = 0.0, shortest_side: Pixels = 800) -> Poses:
     """`shortest_side`: pixels of the frame as the network sees it. People above `min_score` (0..1); of their points those from
     `min_point_score` on (the network's logit: 0 is one half), with its sigmoid as score."""
     network = _loaded(weights, device, min_score, shortest_side)

@@ -11,6 +11,7 @@ from pipeline import layout
 from pipeline.deeplabv3 import Segmenter
 from pipeline.errors import InputError
 from pipeline.extractors.segmentation import Labels
+from pipeline.params import Count, CountOrZero
 from pipeline.tiles import Tiles
 
 SMALLEST_STEP = 32
@@ -18,7 +19,7 @@ SMALLEST_STEP = 32
 
 
 def build(
-    model: Path, device: str, tile: int | None = None, overlap: int = 256, precision: Literal["float32", "bfloat16"] = "float32"
+    model: Path, device: str, tile: Count | None = None, overlap: CountOrZero = 256, precision: Literal["float32", "bfloat16"] = "float32"
 ) -> Labels:
     """`tile`: pixels of the (enlarged) frame, in each direction, that the backbone sees at once, for where memory is short; null = all.
     `overlap`: pixels that neighbouring tiles share."""
