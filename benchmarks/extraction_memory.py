@@ -55,7 +55,7 @@ def _rows(root: Path, asked: argparse.Namespace) -> list[str]:
 
 def _canny(root: Path, frames: int, width: int, height: int) -> float:
     write_clip(root / "clip", frames, width, height)
-    return _in_its_own_process("edges", root, {"batch_size": 4, "options": {}})
+    return _in_its_own_process("edges", root, {"options": {}})
 
 
 def _write_model(root: Path, architecture: str) -> None:
@@ -95,7 +95,7 @@ def peak(stage: str, root: Path, values: dict[str, Any]) -> float:
     else:
         from pipeline import edges
 
-        gaps = {"backend": "canny", "carry": 0, "missing": "refuse"}
+        gaps = {"backend": "canny", "carry": 0, "missing": "refuse", "smooth": 0.0}
         edges.run_clip(root / "clip", out, params.Edges.model_validate({**gaps, **values}), {}, "cpu")
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e9
 

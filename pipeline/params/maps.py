@@ -135,7 +135,6 @@ class Pose(Gaps):
 class Edges(Gaps):
     """A gap with landmarks on both sides takes those on the line between them."""
 
-    batch_size: Count
     smooth: NonNegativeFloat
     """Deviation in frames of the Gaussian that smooths the landmarks of a face in time; 0 = none. Jitter of the sketch would become
     flicker of the video."""
