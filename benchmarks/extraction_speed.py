@@ -199,8 +199,8 @@ def canny(place: Place) -> Sides:
     rgb = place.rgb
 
     def plain() -> None:
-        for t in range(0, len(rgb), p.batch_size):
-            draw(rgb[t : t + p.batch_size])
+        for t in range(0, len(rgb), edges.BATCH):
+            draw(rgb[t : t + edges.BATCH])
 
     return Sides(partial(edges.run_clip, place.clip, place.out, p, {}, place.device), plain, {})
 

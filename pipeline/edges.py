@@ -17,6 +17,9 @@ from pipeline.extractors.edges import Draw, Landmarks
 from pipeline.landmarks import carried, present, runs, smoothed
 from pipeline.overlap import ahead, behind
 
+BATCH = 4
+"""Frames that are handed to a back-end at once; changes no edge."""
+
 
 def run_clip(clips: Path, out: Path, p: params.Edges, made_by: dict[str, Any], device: str) -> None:
     extractor: Draw | Landmarks = extractors.load(p, clips=clips, device=device)
@@ -31,7 +34,7 @@ def run_clip(clips: Path, out: Path, p: params.Edges, made_by: dict[str, Any], d
             {"edge": _sketch(rgb, marks), "landmarks": marks} for rgb, marks in zip(ahead(frames.frames("rgb")), points, strict=True)
         )
     else:
-        drawn = ({"edge": edge} for rgb in ahead(frames.batches("rgb", p.batch_size)) for edge in extractor(rgb))
+        drawn = ({"edge": edge} for rgb in ahead(frames.batches("rgb", BATCH)) for edge in extractor(rgb))
     with arrays.writing(layout.arrays(out, "edges"), attributes) as writer, behind(writer.append) as append:
         for frame in drawn:
             for name, values in frame.items():

@@ -109,7 +109,7 @@ class Storage:
 
 @dataclass(frozen=True)
 class Place:
-    """Where a person was found; in a frame that the person is carried to, the last one before."""
+    """Where a person was found; in a frame that the person is carried to, the last one before, or the first."""
 
     frame: int
     number: int
@@ -131,13 +131,13 @@ def linked(found: list[list[Seen]], p: params.Pose, width: int, height: int) -> 
 
 
 def carried(slot: Slot, most: int) -> Slot:
-    """Gaps of at most so many frames take the last one before them; longer ones, and frames before the first, stay."""
+    """Gaps of at most so many frames take the last one before them, at the start the first one after; longer ones stay."""
     closed = list(slot)
     for empty, frames in groupby(range(len(slot)), key=lambda t: slot[t] is None):
         gap = list(frames)
-        before = slot[gap[0] - 1] if gap[0] else None
-        if empty and before is not None and len(gap) <= most:
-            closed[gap[0] : gap[-1] + 1] = [replace(before, carried=True)] * len(gap)
+        beside = slot[gap[0] - 1] if gap[0] else next(iter(slot[gap[-1] + 1 :]), None)
+        if empty and beside is not None and len(gap) <= most:
+            closed[gap[0] : gap[-1] + 1] = [replace(beside, carried=True)] * len(gap)
     return closed
 
 

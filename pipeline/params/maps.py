@@ -121,7 +121,8 @@ class Gaps(Modality):
     """Of what may be lost in some frames: a face, a person."""
 
     carry: CountOrZero
-    """Frames in a row without it that take the last one's."""
+    """A gap of up to so many frames is filled: `pose` takes the last one before it, `edges` the line between both sides; at an end of
+    the clip both take the one beside it."""
     missing: Literal["refuse", "cut"]
     """Of a clip with a longer gap: `refuse` it, naming the frames; or `cut` it to its longest part without one."""
 
@@ -135,7 +136,6 @@ class Pose(Gaps):
 class Edges(Gaps):
     """A gap with landmarks on both sides takes those on the line between them."""
 
-    batch_size: Count
     smooth: NonNegativeFloat
     """Deviation in frames of the Gaussian that smooths the landmarks of a face in time; 0 = none. Jitter of the sketch would become
     flicker of the video."""

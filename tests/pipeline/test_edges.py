@@ -16,7 +16,7 @@ from pipeline.params_file import check
 from tests.pipeline.test_before_work import CLIPS, FLOWNET2, added
 from tests.pipeline.test_face_sketch import face
 
-PARAMS = params.Edges(backend="face_sketch_given", options={}, batch_size=2, carry=2, missing="cut", smooth=0.0)
+PARAMS = params.Edges(backend="face_sketch_given", options={}, carry=2, missing="cut", smooth=0.0)
 
 
 def clip(folder: Path, frames: list[np.ndarray], landmarks: np.ndarray | None = None) -> Path:

@@ -68,9 +68,13 @@ def test_short_gaps_are_carried_over_and_longer_ones_are_zero_and_listed(tmp_pat
     assert not result["keypoints"][6:9].any()
 
 
-def test_frames_before_the_first_have_nothing_to_carry_over(tmp_path):
-    result = made(tmp_path, [[], [someone(30)]], section())
-    assert (result.attributes["missing"], result.attributes["carried"]) == ([0], [])
+def test_a_short_gap_at_the_start_takes_the_first_one_and_a_longer_one_is_missing(tmp_path):
+    result = made(tmp_path, [[], [], [someone(30)], [someone(31)]], section(carry=2))
+    assert (result.attributes["missing"], result.attributes["carried"]) == ([], [0, 1])
+    np.testing.assert_array_equal(result["keypoints"][0:2], [[someone(30)]] * 2)
+    (tmp_path / "longer").mkdir()
+    longer = made(tmp_path / "longer", [[], [], [someone(30)]], section(carry=1))
+    assert (longer.attributes["missing"], longer.attributes["carried"]) == ([0, 1], [])
 
 
 def test_refused_is_a_clip_with_a_long_gap_by_its_name_and_the_frames(tmp_path):

@@ -176,7 +176,7 @@ def test_edges_that_cannot_be_lost_are_not_judged_and_those_that_were_not_are_ze
 
 @pytest.mark.parametrize(("backend", "judged"), [("canny", False), ("face_sketch_given", True)])
 def test_faces_are_judged_where_the_stage_edges_looks_for_them(backend, judged, tmp_path):
-    clip, p = Clip(), params.Edges(backend=backend, options={}, batch_size=4, carry=2, missing="cut", smooth=0.0)
+    clip, p = Clip(), params.Edges(backend=backend, options={}, carry=2, missing="cut", smooth=0.0)
     clip.write(tmp_path, "a", "segmentation", "instances")
     with arrays.writing(layout.arrays(tmp_path / "clips/a", "edges"), {}) as writer:
         for t in range(FRAMES):

@@ -218,7 +218,7 @@ def shape_predictor(path: Path) -> Path:
 def test_all_edges_are_bytes_of_every_pixel_and_frames_without_a_face_are_listed(backend, clip, request):
     """The clip shows no face: what looks for one lists all frames; given landmarks, lost in one frame, are carried over it."""
     options = edges_options(backend, clip, request)
-    p = params.Edges(backend=backend, options=options, batch_size=2, carry=1, missing="cut", smooth=1.0)
+    p = params.Edges(backend=backend, options=options, carry=1, missing="cut", smooth=1.0)
     result = twice(clip, "edges", lambda out: edges.run_clip(clip, out, p, {}, "cpu"))
     length, *size = arrays.reading(layout.arrays(clip, "frames"))["rgb"].shape[:3]
     sketch = backend != "canny"
