@@ -19,15 +19,26 @@ from pipeline.errors import InputError, is_machine_fault, one_line
 GIVEN_BY_CONFIGURATION = ("pixel_mean", "pixel_std", "proposal_generator.anchor_generator")
 """Buffers that a model has already, whether a file holds them or not."""
 
+COUNTER = "num_batches_tracked"
+"""Norms that were frozen for the training have none, and nothing computes with it."""
+
 
 def fill(model: nn.Module, file: Path, *, parameter: str, misfit: str) -> None:
-    """InputError that names `parameter` where it is no such file; with the sentence `misfit` where a weight is missing or misshapen."""
+    """InputError that names `parameter` where it is no such file; with the sentence `misfit` where a weight is missing, misshapen or
+    too much: a deeper network's file has all that a shallower one needs, and more."""
     state = _state(file, parameter)
-    wanted = {name: weight for name, weight in model.state_dict().items() if not name.startswith(GIVEN_BY_CONFIGURATION)}
+    wanted = {name: weight for name, weight in model.state_dict().items() if _counts(name)}
     lacking = [name for name, weight in wanted.items() if name not in state or state[name].shape != weight.shape]
     if lacking:
         raise InputError(f"{parameter}: {misfit}: it has no {lacking[0]} of that shape, and {len(lacking) - 1} others are missing")
+    surplus = [name for name in state if name not in wanted and _counts(name)]
+    if surplus:
+        raise InputError(f"{parameter}: {misfit}: it has {surplus[0]}, which the network has not, and {len(surplus) - 1} others")
     model.load_state_dict({name: state[name] for name in wanted}, strict=False)
+
+
+def _counts(name: str) -> bool:
+    return not name.startswith(GIVEN_BY_CONFIGURATION) and not name.endswith(COUNTER)
 
 
 def _state(file: Path, parameter: str) -> dict[str, Tensor]:

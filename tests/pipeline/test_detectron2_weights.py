@@ -88,3 +88,36 @@ def test_a_pickle_that_lays_objects_over_bytes_is_refused_in_a_sentence(tmp_path
     with pytest.raises(InputError, match=r"^pose.options.weights: .*a.pkl is no file of weights \([^\n]+\)$"):
         read(tmp_path / "a.pkl")
     assert not capfd.readouterr().out
+
+
+def layers(depth: int) -> nn.Module:
+    """Blocks under the names of a network's backbone, with norms that count."""
+    torch.manual_seed(depth)
+    network = nn.Module()
+    network.backbone = nn.Sequential(*(nn.Sequential(nn.Linear(2, 2), nn.BatchNorm1d(2)) for _ in range(depth)))
+    network.register_buffer("pixel_mean", torch.zeros(3))
+    return network
+
+
+def filled(network: nn.Module, state: dict[str, torch.Tensor], folder: Path) -> dict[str, torch.Tensor]:
+    torch.save({"model": state}, folder / "a.pth")
+    detectron2_weights.fill(network, folder / "a.pth", parameter="pose.options.weights", misfit="a.pth does not fit toy")
+    return network.state_dict()
+
+
+def test_a_file_of_a_deeper_network_is_refused_and_not_cut(tmp_path):
+    with pytest.raises(InputError, match=r"a.pth does not fit toy: it has backbone.2.0.weight, which the network has not, and 5 others"):
+        filled(layers(2), layers(3).state_dict(), tmp_path)
+    with pytest.raises(InputError, match=r"a.pth does not fit toy: it has no backbone.2.0.weight of that shape, and 5 others are missing"):
+        filled(layers(3), layers(2).state_dict(), tmp_path)
+
+
+@pytest.mark.parametrize("counted", [True, False])
+def test_what_the_configuration_gives_and_what_only_counts_may_be_there_or_not(tmp_path, counted):
+    wanted = layers(2).state_dict()
+    optional = {"pixel_std": torch.ones(3), "proposal_generator.anchor_generator.cell_anchors.0": torch.ones(3, 4)}
+    given = {name: weight + 1 for name, weight in wanted.items() if name.startswith("backbone") and (counted or "tracked" not in name)}
+    found = filled(layers(2), given | (optional if counted else {}), tmp_path)
+    for name in given:
+        if "tracked" not in name:
+            torch.testing.assert_close(found[name], given[name])
