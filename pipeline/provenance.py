@@ -6,7 +6,7 @@ also inside a function, is reached; back-ends, loaded by name, are handed in by 
 
 import ast
 from functools import cache
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import PackageNotFoundError, packages_distributions, version
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -58,6 +58,8 @@ COMPUTING = {
 }
 """Libraries that results depend on, and their names on the package index."""
 
+FROM_SOURCE = ("detectron2", "densepose")
+
 
 def reached_modules(*roots: str) -> list[str]:
     """Own modules that the given ones import, directly or not, without the machinery; sorted."""
@@ -96,13 +98,31 @@ def library_versions(modules: list[str]) -> dict[str, str]:
 
 
 def _version(name: str) -> str:
-    """What was built by hand and installed as a file alone (pyopenpose) has no version but its content."""
+    """What is built from source says the same version for every commit, or none (pyopenpose): its content counts, too."""
+    said = _said_version(name)
+    if said is not None and name not in FROM_SOURCE:
+        return said
+    found = find_spec(name)
+    if found is None:
+        return NOT_INSTALLED  # whoever chose it is told before any work
+    folders = found.submodule_search_locations
+    content = _digest(tuple(folders)) if folders else file_sha256(Path(found.origin or ""))
+    return f"{said or ''} sha256 {content}".strip()
+
+
+def _said_version(name: str) -> str | None:
+    """Of the distribution of COMPUTING, or of another that brings the same package (opencv-python), which is then named."""
     try:
         return version(COMPUTING[name])
     except PackageNotFoundError:
-        found = find_spec(name)
-        file = Path(found.origin) if found and found.origin else None
-        return f"sha256 {file_sha256(file)}" if file and file.is_file() else NOT_INSTALLED  # whoever chose it is told before any work
+        others = packages_distributions().get(name, [])
+        return " ".join(f"{other} {version(other)}" for other in sorted({*others})) or None
+
+
+@cache
+def _digest(folders: tuple[str, ...]) -> str:
+    files = [(Path(folder), file) for folder in folders for file in sorted(Path(folder).rglob("*")) if file.suffix in (".py", ".yaml")]
+    return key_of({file.relative_to(folder).as_posix(): file_sha256(file) for folder, file in files})
 
 
 def module_file(module: str) -> Path | None:

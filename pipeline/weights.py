@@ -102,6 +102,12 @@ def sha256_of(name_or_path: str, parameter: str) -> str:
     return file_sha256(_given(name_or_path, parameter)) if entry is None else _checked_for(parameter, entry)
 
 
+def version_of(path: Path) -> tuple[tuple[str, int, int], ...]:
+    """Another one where the file, or one in the folder, was replaced: by name, inode and time. Without reading it."""
+    files = sorted(file for file in path.rglob("*") if file.is_file()) if path.is_dir() else [path]
+    return tuple((str(file), file.stat().st_ino, file.stat().st_mtime_ns) for file in files)
+
+
 def _given(path: str, parameter: str) -> Path:
     if not Path(path).is_file():
         near = _nearest(path, list(table()))

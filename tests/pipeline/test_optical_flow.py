@@ -12,6 +12,7 @@ from pipeline.errors import InputError
 from pipeline.extractors.optical_flow import Measure, opencv_dis, ptlflow, torchvision_raft
 from pipeline.optical_flow import at_size, confidence, measured, run_clip, sampled, scaled, stored
 from pipeline.optical_flow_network import padded
+from pipeline.weights import version_of
 
 PARAMS = params.OpticalFlow(
     backend="opencv_dis",
@@ -309,9 +310,24 @@ def test_torchvisions_raft_takes_the_files_of_both_and_gives_what_ptlflow_gives(
     raft = torchvision_raft.build(ours, "cpu", str(tmp_path / "authors.pth"), updates=32)
     np.testing.assert_allclose(raft(source, target), expected, atol=1e-3 * np.abs(expected).max())
 
-    torch.save(torchvision_raft._loaded(ours, str(tmp_path / "authors.pth"), "cpu").state_dict(), tmp_path / "torchvisions.pth")
+    authors = tmp_path / "authors.pth"
+    torch.save(torchvision_raft._loaded(ours, authors, version_of(authors), "cpu").state_dict(), tmp_path / "torchvisions.pth")
     again = torchvision_raft.build(ours, "cpu", str(tmp_path / "torchvisions.pth"), updates=32)
     np.testing.assert_array_equal(again(source, target), raft(source, target))
+
+
+@pytest.mark.parametrize("backend", [ptlflow, torchvision_raft])
+def test_a_worker_takes_the_new_network_when_the_file_is_replaced(tmp_path, backend):
+    import ptlflow as collection
+
+    file, frames = tmp_path / "raft.pth", np.random.default_rng(0).integers(0, 256, (2, 1, 128, 136, 3)).astype(np.uint8)
+    flows = []
+    for seed in (0, 1):
+        torch.manual_seed(seed)
+        torch.save(collection.get_model("raft_small").state_dict(), tmp_path / "new.pth")
+        (tmp_path / "new.pth").replace(file)
+        flows.append(backend.build("raft_small", "cpu", str(file))(*frames))
+    assert np.abs(flows[1] - flows[0]).max() > 0.01
 
 
 def test_what_is_padded_repeats_the_border_right_and_below():

@@ -1,5 +1,7 @@
 import ast
 import hashlib
+import re
+from pathlib import Path
 
 import grimp
 import pytest
@@ -69,3 +71,34 @@ def test_a_library_that_is_a_file_alone_counts_by_its_content(tmp_path, monkeypa
         found.append(provenance.library_versions(["pipeline.extractors.pose.openpose"])["pyopenpose"])
     assert found == [f"sha256 {hashlib.sha256(text.encode()).hexdigest()}" for text in ("ONE = 1", "TWO = 2")]
     assert provenance.library_versions(["pipeline.extractors.pose.densepose"]).keys() >= {"detectron2", "detectron2-densepose", "torch"}
+
+
+def installed(site: Path, distribution: str, package: str, code: str) -> None:
+    """Files as pip leaves them; version 0.6."""
+    (site / package).mkdir(parents=True)
+    (site / package / "__init__.py").touch()
+    (site / package / "layers.py").write_text(code)
+    about = site / f"{distribution.replace('-', '_')}-0.6.dist-info"
+    about.mkdir()
+    (about / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {distribution}\nVersion: 0.6\n")
+    (about / "top_level.txt").write_text(f"{package}\n")
+
+
+def test_a_library_built_from_source_counts_by_all_its_code(tmp_path, monkeypatch):
+    """detectron2 says 0.6 for every commit."""
+    found = []
+    for number, code in enumerate(("a = 1", "a = 2", "a = 1")):
+        with monkeypatch.context() as patched:
+            installed(tmp_path / str(number), "detectron2", "detectron2", code)
+            patched.syspath_prepend(tmp_path / str(number))
+            found.append(provenance._version("detectron2"))
+    assert found[0] == found[2] != found[1]
+    assert all(re.fullmatch("0.6 sha256 [0-9a-f]{64}", version) for version in found)
+
+
+def test_the_twin_of_a_library_counts_by_its_own_name_and_version(tmp_path, monkeypatch):
+    monkeypatch.setitem(provenance.COMPUTING, "twin", "twin-headless")
+    assert provenance._version("twin") == provenance.NOT_INSTALLED
+    installed(tmp_path, "twin-full", "twin", "a = 1")
+    monkeypatch.syspath_prepend(tmp_path)
+    assert provenance._version("twin") == "twin-full 0.6"

@@ -31,6 +31,7 @@ from pipeline.extractors.optical_flow import ptlflow
 from pipeline.journey import STAGES
 from pipeline.params_file import check
 from pipeline.store import file_sha256
+from pipeline.weights import path_of, version_of
 from tests.conftest import REPOSITORY
 from tests.pipeline.origin import CONTENT, OTHER, SHA256, write_table
 
@@ -248,10 +249,26 @@ def test_the_perceptual_term_takes_a_name(project, added, monkeypatch):
 
 def test_ptlflow_takes_a_name(project, shared_data):
     weights_care.add("princeton-raft_small-things", shared_data / "weights" / "raft-small.pth")
-    network, _ = ptlflow._loaded("raft_small", "princeton-raft_small-things", "cpu")
+    file = path_of("princeton-raft_small-things", "optical_flow.options.weights")
+    network, _ = ptlflow._loaded("raft_small", file, version_of(file), "cpu")
     saved = torch.load(shared_data / "weights" / "raft-small.pth", map_location="cpu", weights_only=True)
     name, value = next(iter(network.state_dict().items()))
     assert torch.equal(value, saved[f"module.{name}"])
+
+
+def test_a_file_or_a_folder_with_one_that_was_replaced_is_another_version(tmp_path):
+    (tmp_path / "a").mkdir()
+    file = tmp_path / "a/w.pth"
+    file.write_text("one")
+    before = version_of(file), version_of(tmp_path)
+    assert (version_of(file), version_of(tmp_path)) == before
+    (tmp_path / "new").write_text("two")
+    os.utime(tmp_path / "new", ns=(file.stat().st_atime_ns, file.stat().st_mtime_ns))
+    (tmp_path / "new").replace(file)
+    replaced = version_of(file), version_of(tmp_path)
+    os.utime(file, ns=(0, 0))
+    written = version_of(file), version_of(tmp_path)
+    assert all(len({*versions}) == 3 for versions in zip(before, replaced, written, strict=True))
 
 
 def test_nothing_that_is_loaded_can_run_code():

@@ -1,6 +1,7 @@
 """Mask R-CNN, or any other network of detectron2 that draws masks, with weights from a file: nothing is downloaded."""
 
 from dataclasses import dataclass
+from difflib import get_close_matches
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
@@ -20,8 +21,8 @@ from pipeline.errors import InputError, one_line
 from pipeline.extractors.instances import Find, Found
 from pipeline.masks import Mask, Rule, require_shared
 from pipeline.palettes import Palette
-from pipeline.params import CountOrZero, Fraction
-from pipeline.weights import path_of
+from pipeline.params import CountOrZero, Fraction, Pixels
+from pipeline.weights import path_of, version_of
 
 WHERE = "instances.options.weights"
 CONFIGS = Path(detectron2.__file__).parent / "model_zoo" / "configs"
@@ -37,12 +38,15 @@ def build(
     score: Fraction,
     margin: CountOrZero,
     rest: Literal["none", "components"],
+    shortest_side: Pixels | None = None,
 ) -> Find:
-    """`config`: a file of detectron2's model zoo, such as COCO-InstanceSegmentation/mask_rcnn_R_50_FPN_3x.yaml, or the path of one.
+    """`config`: a name in detectron2's model zoo, such as COCO-InstanceSegmentation/mask_rcnn_R_50_FPN_3x.yaml. `shortest_side`: pixels
+    of the frame as the network sees it, its longest side in proportion; null = what the configuration says.
 
     Masks below `score` are left out. `margin` (pixels) and `rest`: pipeline/masks.py.
     """
-    network, rule = _loaded(config, weights, score, device), Rule(palette, min_pixels, margin, rest)
+    file, rule = path_of(weights, WHERE), Rule(palette, min_pixels, margin, rest)
+    network = _loaded(config, file, version_of(file), score, shortest_side, device)
     require_shared(palette, network.names)
 
     def find(rgb: UInt8[np.ndarray, "b h w 3"], labels: UInt8[np.ndarray, "b h w"], frames: range) -> list[Found]:
@@ -79,9 +83,11 @@ class Network:
 
 
 @lru_cache(maxsize=1)
-def _loaded(config: str, weights: str, score: float, device: str) -> Network:
-    """Once in each worker."""
-    file, settings = path_of(weights, WHERE), _settings(config)
+def _loaded(
+    config: str, file: Path, version: tuple[tuple[str, int, int], ...], score: float, shortest_side: int | None, device: str
+) -> Network:
+    """Once in each worker, and again when the file is another `version`."""
+    settings = _settings(config, shortest_side)
     names = MetadataCatalog.get(settings.DATASETS.TEST[0]).get("thing_classes") if settings.DATASETS.TEST else None
     if names is None or not settings.MODEL.MASK_ON:
         what = (
@@ -92,16 +98,21 @@ def _loaded(config: str, weights: str, score: float, device: str) -> Network:
         raise InputError(f"instances.options.config: {config} {what}: take one of COCO-InstanceSegmentation or Cityscapes")
     settings.MODEL.WEIGHTS, settings.MODEL.DEVICE, settings.MODEL.ROI_HEADS.SCORE_THRESH_TEST = "", device, score
     model: nn.Module = build_model(settings)
-    detectron2_weights.fill(model, file, parameter=WHERE, misfit=f"{weights} does not fit {config}")
+    detectron2_weights.fill(model, file, parameter=WHERE, misfit=f"{file} does not fit {config}")
     return Network(model.eval().requires_grad_(False), settings, names)
 
 
-def _settings(config: str) -> CfgNode:
-    file, settings = next((file for file in (CONFIGS / config, Path(config)) if file.is_file()), None), get_cfg()
-    if file is None:
-        raise InputError(f"instances.options.config: {config} is neither a file nor one of detectron2's model zoo ({CONFIGS})")
+def _settings(config: str, shortest_side: int | None) -> CfgNode:
+    names = sorted(file.relative_to(CONFIGS).as_posix() for file in CONFIGS.rglob("*.yaml"))
+    if config not in names:
+        near = get_close_matches(config, names, n=3, cutoff=0.3)
+        raise InputError(f"instances.options.config: detectron2's model zoo has no {config!r}; near are {', '.join(near) or 'none'}")
+    settings = get_cfg()
     try:
-        settings.merge_from_file(str(file))
-    except Exception as error:  # a file of anything
-        raise InputError(f"instances.options.config: {config} is no configuration of detectron2 ({one_line(error)})") from None
+        settings.merge_from_file(str(CONFIGS / config), allow_unsafe=False)
+    except Exception as error:  # some of the zoo say their values in code
+        raise InputError(f"instances.options.config: {config} is no plain configuration ({one_line(error)})") from None
+    if shortest_side is not None:
+        sizes = settings.INPUT
+        sizes.MIN_SIZE_TEST, sizes.MAX_SIZE_TEST = shortest_side, shortest_side * sizes.MAX_SIZE_TEST // sizes.MIN_SIZE_TEST
     return settings

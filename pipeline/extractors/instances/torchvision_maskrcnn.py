@@ -1,6 +1,7 @@
 """Mask R-CNN of torchvision, trained on COCO, with weights from a file: nothing is downloaded, nothing runs on random weights."""
 
 from functools import lru_cache
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
@@ -14,7 +15,8 @@ from pipeline.extractors.instances import Find, Found
 from pipeline.masks import Mask, Rule, require_shared
 from pipeline.palettes import Palette
 from pipeline.params import CountOrZero, Fraction, Pixels
-from pipeline.weights import path_of
+from pipeline.torchvision_norms import take_no_epsilon
+from pipeline.weights import path_of, version_of
 
 WHERE = "instances.options.weights"
 
@@ -40,7 +42,8 @@ def build(
     Masks below `score` are left out. `margin` (pixels) and `rest`: pipeline/masks.py.
     """
     require_shared(palette, NAMES)
-    network, rule = _loaded(architecture, weights, shortest_side, longest_side, score, device), Rule(palette, min_pixels, margin, rest)
+    file, rule = path_of(weights, WHERE), Rule(palette, min_pixels, margin, rest)
+    network = _loaded(architecture, file, version_of(file), shortest_side, longest_side, score, device)
 
     @torch.inference_mode()
     def find(rgb: UInt8[np.ndarray, "b h w 3"], labels: UInt8[np.ndarray, "b h w"], frames: range) -> list[Found]:
@@ -58,13 +61,19 @@ def _masks(result: dict[str, Tensor]) -> list[Mask]:
 
 
 @lru_cache(maxsize=1)
-def _loaded(architecture: str, weights: str, shortest_side: int, longest_side: int, score: float, device: str) -> nn.Module:
-    """Once in each worker."""
+def _loaded(
+    architecture: str,
+    file: Path,
+    version: tuple[tuple[str, int, int], ...],
+    shortest_side: int,
+    longest_side: int,
+    score: float,
+    device: str,
+) -> nn.Module:
+    """Once in each worker, and again when the file is another `version`."""
     sizes = {"min_size": shortest_side, "max_size": longest_side, "box_score_thresh": score}
     network: nn.Module = getattr(detection, architecture)(weights=None, weights_backbone=None, **sizes)
-    load_weights(network, path_of(weights, WHERE), WHERE)
+    load_weights(network, file, WHERE)
     if architecture == "maskrcnn_resnet50_fpn":
-        for module in network.modules():
-            if isinstance(module, nn.BatchNorm2d):
-                module.eps = 0.0  # its weights were trained, and are published, for a norm without one
+        take_no_epsilon(network)
     return network.to(device).eval().requires_grad_(False)

@@ -2,6 +2,7 @@
 
 import re
 from functools import lru_cache
+from pathlib import Path
 from typing import Any, Literal
 
 import torchvision
@@ -10,7 +11,7 @@ from torch import Tensor, nn
 from pipeline.extractors.optical_flow import Measure
 from pipeline.optical_flow_network import WHERE, fill, measuring, state_of
 from pipeline.params import Few
-from pipeline.weights import path_of
+from pipeline.weights import path_of, version_of
 
 STRIDE = 8
 
@@ -23,7 +24,8 @@ def build(
     precision: Literal["float32", "bfloat16"] = "float32",
 ) -> Measure:
     """`updates`: how often the network corrects its flow."""
-    network = _loaded(model, weights, device)
+    file = path_of(weights, WHERE)
+    network = _loaded(model, file, version_of(file), device)
 
     def flow(first: Tensor, second: Tensor) -> Tensor:
         last: Tensor = network(first, second, num_flow_updates=updates)[-1]
@@ -38,10 +40,10 @@ def _signed(rgb: Tensor) -> Tensor:
 
 
 @lru_cache(maxsize=1)
-def _loaded(model: str, weights: str, device: str) -> nn.Module:
-    """Once in each worker."""
+def _loaded(model: str, file: Path, version: tuple[tuple[str, int, int], ...], device: str) -> nn.Module:
+    """Once in each worker, and again when the file is another `version`."""
     network: nn.Module = getattr(torchvision.models.optical_flow, model)(weights=None)
-    fill(network, torchvision_names(state_of(path_of(weights, WHERE))), model, weights)
+    fill(network, torchvision_names(state_of(file)), model, str(file))
     return network.to(device).eval().requires_grad_(False)
 
 

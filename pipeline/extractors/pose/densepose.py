@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from pipeline import detectron2_weights
 from pipeline.extractors.pose import Person, Poses, Surface
 from pipeline.params import Fraction, Pixels
-from pipeline.weights import path_of
+from pipeline.weights import path_of, version_of
 
 WHERE = "pose.options.weights"
 
@@ -32,12 +32,13 @@ def build(
     shortest_side: Pixels = 800,
 ) -> Poses:
     """`network`: densepose_rcnn_<network> of DensePose's model zoo. `shortest_side`: pixels of the frame as the network sees it."""
-    model, batch = _loaded(weights, network, min_score, device), DensePoseResultExtractor()
+    file = path_of(weights, WHERE)
+    model, results_of = _loaded(file, version_of(file), network, min_score, device), DensePoseResultExtractor()
     resize = ResizeShortestEdge(shortest_side, shortest_side * 5 // 3)
 
     @torch.inference_mode()
     def find(rgb: UInt8[np.ndarray, "b h w 3"], frames: range) -> list[list[Person]]:
-        return [_people(found["instances"].to("cpu"), batch) for found in model([_seen(frame, resize) for frame in rgb])]
+        return [_people(found["instances"].to("cpu"), results_of) for found in model([_seen(frame, resize) for frame in rgb])]
 
     return Poses(find, keypoints=False, surface=True)
 
@@ -65,11 +66,10 @@ def _iuv(labels: Tensor, uv: Tensor) -> UInt8[np.ndarray, "h w 3"]:
 
 
 @lru_cache(maxsize=1)
-def _loaded(weights: str, network: str, min_score: float, device: str) -> nn.Module:
-    """Once in each worker."""
-    file = path_of(weights, WHERE)
+def _loaded(file: Path, version: tuple[tuple[str, int, int], ...], network: str, min_score: float, device: str) -> nn.Module:
+    """Once in each worker, and again when the file is another `version`."""
     model: nn.Module = build_model(configuration(network, min_score, device))
-    detectron2_weights.fill(model, file, parameter=WHERE, misfit=f"{weights} does not fit {network}")
+    detectron2_weights.fill(model, file, parameter=WHERE, misfit=f"{file} does not fit {network}")
     return model.eval().requires_grad_(False)
 
 
@@ -77,7 +77,7 @@ def configuration(network: str, min_score: float, device: str) -> Any:
     """What the network's file of the same name in projects/DensePose/configs says; that folder is in no installed package."""
     cfg = get_cfg()
     add_densepose_config(cfg)
-    cfg.merge_from_file(str(Path(detectron2.__file__).parent / "model_zoo" / "configs" / "Base-RCNN-FPN.yaml"))
+    cfg.merge_from_file(str(Path(detectron2.__file__).parent / "model_zoo" / "configs" / "Base-RCNN-FPN.yaml"), allow_unsafe=False)
     cfg.MODEL.WEIGHTS, cfg.MODEL.DEVICE = "", device
     cfg.MODEL.RESNETS.DEPTH = 101 if network.startswith("R_101") else 50
     cfg.MODEL.DENSEPOSE_ON, cfg.MODEL.MASK_ON = True, False

@@ -1,4 +1,5 @@
-"""OpenPose by its own Python module: BODY_25, face and hands. Built from its source (docs/models.md); its models lie in a folder."""
+"""OpenPose by its own Python module: BODY_25, face and hands. Built from its source, with the folder of the built module itself
+on PYTHONPATH (docs/models.md); its models lie in a folder."""
 
 from functools import lru_cache
 from pathlib import Path
@@ -11,14 +12,15 @@ from jaxtyping import Float32, UInt8
 from pipeline.errors import InputError, one_line
 from pipeline.extractors.pose import Person, Poses
 from pipeline.pose_points import BODY, FACE, LEFT_HAND, POINTS, RIGHT_HAND
-from pipeline.weights import path_of
+from pipeline.weights import path_of, version_of
 
 WHERE = "pose.options.folder_weights"
 
 
 def build(folder_weights: str, net_resolution: str = "-1x368", face: bool = True, hands: bool = True) -> Poses:
     """`folder_weights`: OpenPose's folder `models`. `net_resolution`: width x height, multiples of 16; -1 = as the picture's sides are."""
-    wrapper = _started(path_of(folder_weights, WHERE), net_resolution, face, hands)
+    models = path_of(folder_weights, WHERE)
+    wrapper = _started(models, version_of(models), net_resolution, face, hands)
 
     def find(rgb: UInt8[np.ndarray, "b h w 3"], frames: range) -> list[list[Person]]:
         return [_people(wrapper, frame) for frame in rgb]
@@ -44,8 +46,8 @@ def _points(given: np.ndarray | None) -> Float32[np.ndarray, "person n 3"]:
 
 
 @lru_cache(maxsize=1)
-def _started(models: Path, net_resolution: str, face: bool, hands: bool) -> Any:
-    """Once in each worker."""
+def _started(models: Path, version: tuple[tuple[str, int, int], ...], net_resolution: str, face: bool, hands: bool) -> Any:
+    """Once in each worker, and again when the folder is another `version`."""
     wrapper = pyopenpose.WrapperPython()
     wrapper.configure(
         {"model_folder": f"{models}/", "model_pose": "BODY_25", "net_resolution": net_resolution, "face": face, "hand": hands}

@@ -67,3 +67,14 @@ def test_weights_of_another_network_are_refused_by_the_first_name_that_differs(w
 
     with pytest.raises(InputError, match=r"pose.options.weights: .* does not fit R_101_FPN_s1x: it has no backbone.bottom_up.res4.6"):
         densepose.build(str(weights), "cpu", network="R_101_FPN_s1x")
+
+
+def test_weights_of_the_deeper_network_are_refused_and_not_cut(tmp_path):
+    from detectron2.modeling import build_model
+
+    from pipeline.extractors.pose import densepose
+
+    deep = build_model(densepose.configuration("R_101_FPN_s1x", 0.7, "cpu")).state_dict()
+    torch.save({"model": {name: torch.zeros(()).expand(weight.shape) for name, weight in deep.items()}}, tmp_path / "deep.pth")
+    with pytest.raises(InputError, match=r"does not fit R_50_FPN_s1x: it has backbone.bottom_up.res4.6.* which the network has not"):
+        densepose.build(str(tmp_path / "deep.pth"), "cpu", network="R_50_FPN_s1x")

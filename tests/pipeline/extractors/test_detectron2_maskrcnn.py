@@ -19,6 +19,7 @@ from detectron2.modeling import build_model  # noqa: E402
 from pipeline import arrays, instances, layout, masks, palettes, params  # noqa: E402
 from pipeline.errors import InputError  # noqa: E402
 from pipeline.extractors.instances import detectron2_maskrcnn  # noqa: E402
+from pipeline.weights import version_of  # noqa: E402
 
 pytestmark = pytest.mark.detectron2
 
@@ -32,11 +33,9 @@ FRAMES = np.random.default_rng(0).integers(0, 256, (3, 33, 47, 3)).astype(np.uin
 
 @pytest.fixture(scope="module", params=[COCO, CITYSCAPES], ids=["coco", "cityscapes"])
 def network(request, tmp_path_factory) -> tuple[str, str]:
-    """Path of a configuration that asks for small images, and of random weights with which every proposal is a car that fills its box."""
+    """Name of a configuration, and path of random weights with which every proposal is a car that fills its box."""
     folder = tmp_path_factory.mktemp("weights")
-    config = folder / "small.yaml"
-    config.write_text(f'_BASE_: "{detectron2_maskrcnn.CONFIGS / request.param}"\nINPUT: {{MIN_SIZE_TEST: 64, MAX_SIZE_TEST: 128}}\n')
-    model = build_model(settings(config))
+    model = build_model(settings(request.param))
     with torch.no_grad():
         for parameter in model.backbone.parameters():
             parameter *= 0.5  # features of random layers are huge
@@ -44,26 +43,33 @@ def network(request, tmp_path_factory) -> tuple[str, str]:
             last.weight *= 0.1
             last.bias[CAR_CLASS] += 6
     torch.save({"model": model.state_dict()}, folder / "weights.pth")
-    return str(config), str(folder / "weights.pth")
+    return request.param, str(folder / "weights.pth")
 
 
-def settings(config: Path):
+def settings(config: str):
+    """For small images."""
     found = get_cfg()
-    found.merge_from_file(str(config))
+    found.merge_from_file(str(detectron2_maskrcnn.CONFIGS / config))
+    found.INPUT.MIN_SIZE_TEST, found.INPUT.MAX_SIZE_TEST = 64, {COCO: 106, CITYSCAPES: 128}[config]
     found.MODEL.WEIGHTS, found.MODEL.DEVICE = "", "cpu"
     torch.manual_seed(0)
     return found
 
 
 def built(network, palette=PALETTE, score=0.0, rest="none"):
-    return detectron2_maskrcnn.build(palette, 4, "cpu", config=network[0], weights=network[1], score=score, margin=0, rest=rest)
+    options = {"config": network[0], "weights": network[1], "score": score, "shortest_side": 64, "margin": 0, "rest": rest}
+    return detectron2_maskrcnn.build(palette, 4, "cpu", **options)
+
+
+def loaded(config: str, weights: Path | str) -> detectron2_maskrcnn.Network:
+    return detectron2_maskrcnn._loaded(config, Path(weights), version_of(Path(weights)), 0.0, 64, "cpu")
 
 
 def test_masks_are_those_of_detectron2s_own_predictor(network):
-    config = settings(Path(network[0]))
+    config = settings(network[0])
     config.MODEL.WEIGHTS, config.MODEL.ROI_HEADS.SCORE_THRESH_TEST = network[1], 0.0
     theirs = DefaultPredictor(config)(FRAMES[0][..., ::-1])["instances"]
-    ours = detectron2_maskrcnn._loaded(*network, 0.0, "cpu").masks(FRAMES[:1])[0]
+    ours = loaded(*network).masks(FRAMES[:1])[0]
     assert len(ours) == len(theirs) > 3
     for mask, pixels, score in zip(ours, theirs.pred_masks.numpy(), theirs.scores.tolist(), strict=True):
         np.testing.assert_array_equal(mask.pixels, pixels)
@@ -72,8 +78,8 @@ def test_masks_are_those_of_detectron2s_own_predictor(network):
 
 
 def test_each_frame_of_a_batch_is_treated_alone(network):
-    together = detectron2_maskrcnn._loaded(*network, 0.0, "cpu").masks(FRAMES[:2])
-    alone = detectron2_maskrcnn._loaded(*network, 0.0, "cpu").masks(FRAMES[1:2])
+    together = loaded(*network).masks(FRAMES[:2])
+    alone = loaded(*network).masks(FRAMES[1:2])
     assert [mask.name for mask in together[1]] == [mask.name for mask in alone[0]]
     np.testing.assert_allclose([mask.score for mask in together[1]], [mask.score for mask in alone[0]], atol=1e-4)
 
@@ -89,7 +95,7 @@ def test_the_stage_finds_its_cars_the_same_ones_each_time_and_none_where_no_labe
         with arrays.writing(layout.arrays(tmp_path, modality), about[modality]) as writer:
             for value in values:
                 writer.append(name, value)
-    options = {"config": network[0], "weights": network[1], "score": 0.0, "margin": 2, "rest": "none"}
+    options = {"config": network[0], "weights": network[1], "score": 0.0, "margin": 2, "rest": "none", "shortest_side": 64}
     p = params.Instances(backend="detectron2_maskrcnn", options=options, min_pixels=4, min_overlap=0.3, memory_frames=0, batch_size=2)
     for out in ("first", "second"):
         (tmp_path / out).mkdir()
@@ -112,7 +118,7 @@ def test_a_score_that_nothing_reaches_leaves_no_objects_or_the_components(networ
 def test_published_pickles_are_read_like_files_of_torch(network, tmp_path):
     state = {name: weight.numpy() for name, weight in torch.load(network[1])["model"].items()}
     (tmp_path / "weights.pkl").write_bytes(pickle.dumps({"model": state, "__author__": "somebody"}))
-    expected, found = (detectron2_maskrcnn._loaded(network[0], str(path), 0.0, "cpu") for path in (network[1], tmp_path / "weights.pkl"))
+    expected, found = (loaded(network[0], path) for path in (network[1], tmp_path / "weights.pkl"))
     for name, weight in expected.model.state_dict().items():
         torch.testing.assert_close(found.model.state_dict()[name], weight)
 
@@ -120,7 +126,7 @@ def test_published_pickles_are_read_like_files_of_torch(network, tmp_path):
 def test_weights_that_lack_a_part_are_refused_and_not_left_at_random(network, tmp_path):
     state = torch.load(network[1])["model"]
     torch.save({"model": {name: weight for name, weight in state.items() if "mask_head" not in name}}, tmp_path / "boxes.pth")
-    with pytest.raises(InputError, match=r"options.weights: .*boxes.pth does not fit .*small.yaml: it has no roi_heads.mask_head"):
+    with pytest.raises(InputError, match=r"options.weights: .*boxes.pth does not fit .*yaml: it has no roi_heads.mask_head"):
         built((network[0], str(tmp_path / "boxes.pth")))
     (tmp_path / "text.pkl").write_text("no weights")
     with pytest.raises(InputError, match=r"options.weights: .*text.pkl is no file of weights"):
@@ -128,11 +134,7 @@ def test_weights_that_lack_a_part_are_refused_and_not_left_at_random(network, tm
 
 
 def test_weights_of_other_classes_are_refused(network, tmp_path):
-    other = (
-        CITYSCAPES
-        if MetadataCatalog.get("coco_2017_val").thing_classes == detectron2_maskrcnn._loaded(*network, 0.0, "cpu").names
-        else COCO
-    )
+    other = CITYSCAPES if MetadataCatalog.get("coco_2017_val").thing_classes == loaded(*network).names else COCO
     with pytest.raises(InputError, match=r"does not fit .*: it has no roi_heads.box_predictor"):
         built((other, network[1]))
 
@@ -140,19 +142,35 @@ def test_weights_of_other_classes_are_refused(network, tmp_path):
 @pytest.mark.parametrize(
     ("config", "sentence"),
     [
-        ("mask_rcnn.yaml", "is neither a file nor one of detectron2's model zoo"),
-        ("COCO-Detection/faster_rcnn_R_50_FPN_3x.yaml", "draws no masks"),
+        ("mask_rcnn.yaml", "detectron2's model zoo has no 'mask_rcnn.yaml'; near are "),
+        (str(detectron2_maskrcnn.CONFIGS / COCO), "detectron2's model zoo has no "),
+        (f"COCO-Detection/../{COCO}", "detectron2's model zoo has no "),
+        ("COCO-Detection/faster_rcnn_R_50_FPN_3x.yaml", "COCO-Detection/faster_rcnn_R_50_FPN_3x.yaml draws no masks"),
     ],
 )
 def test_configurations_that_do_not_serve_are_refused_in_a_sentence(network, config, sentence):
-    with pytest.raises(InputError, match=rf"instances.options.config: {config} {sentence}"):
+    with pytest.raises(InputError, match=f"instances.options.config: {sentence}"):
         built((config, network[1]))
 
 
-def test_a_configuration_of_unknown_classes_is_refused(network, tmp_path):
-    (tmp_path / "own.yaml").write_text(f'_BASE_: "{network[0]}"\nDATASETS: {{TEST: ["my_own"]}}\n')
+def test_a_configuration_of_unknown_classes_is_refused_and_one_with_code_is_not_run(network, tmp_path, monkeypatch, capfd):
+    (tmp_path / "own.yaml").write_text(f'_BASE_: "{detectron2_maskrcnn.CONFIGS / network[0]}"\nDATASETS: {{TEST: ["my_own"]}}\n')
+    (tmp_path / "code.yaml").write_text('VERSION: !!python/object/apply:print ["it ran"]\n')
+    monkeypatch.setattr(detectron2_maskrcnn, "CONFIGS", tmp_path)
     with pytest.raises(InputError, match=r"own.yaml names no DATASETS.TEST whose classes detectron2 knows \(my_own\)"):
-        built((str(tmp_path / "own.yaml"), network[1]))
+        built(("own.yaml", network[1]))
+    with pytest.raises(InputError, match=r"instances.options.config: code.yaml is no plain configuration"):
+        built(("code.yaml", network[1]))
+    assert "it ran" not in capfd.readouterr().out
+
+
+def test_frames_are_seen_in_the_size_of_the_configuration_or_in_proportion():
+    def sides(shortest):
+        sizes = detectron2_maskrcnn._settings(CITYSCAPES, shortest).INPUT
+        return sizes.MIN_SIZE_TEST, sizes.MAX_SIZE_TEST
+
+    assert sides(None) == (1024, 2048)
+    assert sides(64) == (64, 128)
 
 
 def test_a_palette_of_other_things_is_refused(network):

@@ -1,16 +1,15 @@
-from collections import OrderedDict
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 import torchvision
-from torch import nn
 from torchvision.models import detection
 
 from pipeline import palettes
 from pipeline.errors import InputError
 from pipeline.extractors.instances import torchvision_maskrcnn
+from pipeline.weights import version_of
 from tests.pipeline.extractors import maskrcnn_weights
 
 PALETTE = palettes.load("cityscapes_train")
@@ -22,14 +21,8 @@ FRAMES = np.random.default_rng(0).integers(0, 256, (2, 32, 48, 3)).astype(np.uin
 @pytest.fixture(scope="module")
 def published(tmp_path_factory) -> Path:
     """A file as torchvision publishes it: of frozen norms, which count no batches."""
-    network = maskrcnn_weights.finding_cars("maskrcnn_resnet50_fpn")
-    with torch.no_grad():
-        for module in network.modules():
-            if isinstance(module, nn.BatchNorm2d):
-                module.running_var.fill_(1e-5)  # as small as the usual epsilon
-                module.weight.fill_(2e-3)
     path = tmp_path_factory.mktemp("weights") / "published.pth"
-    torch.save(OrderedDict((name, w) for name, w in network.state_dict().items() if not name.endswith("num_batches_tracked")), path)
+    maskrcnn_weights.publish(maskrcnn_weights.finding_cars("maskrcnn_resnet50_fpn"), path)
     return path
 
 
@@ -40,7 +33,7 @@ def built(weights: Path, palette=PALETTE, architecture="maskrcnn_resnet50_fpn", 
 def test_published_weights_give_what_torchvision_makes_of_them(published, monkeypatch):
     monkeypatch.setattr(torchvision.models._api, "load_state_dict_from_url", lambda *_, **__: torch.load(published, weights_only=True))
     theirs = detection.maskrcnn_resnet50_fpn(weights="COCO_V1", min_size=64, max_size=128).eval()
-    ours = torchvision_maskrcnn._loaded("maskrcnn_resnet50_fpn", str(published), 64, 128, 0.05, "cpu")
+    ours = torchvision_maskrcnn._loaded("maskrcnn_resnet50_fpn", published, version_of(published), 64, 128, 0.05, "cpu")
     image = [torch.from_numpy(FRAMES[0]).movedim(-1, 0).float() / 255]
     with torch.inference_mode():
         expected, found = theirs(image)[0], ours(image)[0]
