@@ -48,3 +48,13 @@ def test_a_benchmark_prints_a_table(name: str, tmp_path: Path) -> None:
     header, line, *rows = done.stdout.splitlines()
     assert header.startswith("| what | measured |") and set(line) == {"|", "-"}
     assert len([row for row in rows if re.fullmatch(r"\|( [^|]* \|){5}", row)]) >= 2, done.stdout
+
+
+def test_the_table_of_back_ends_against_truth_is_one_command(shared_data):
+    command = [sys.executable, "-m", "benchmarks.extraction", "pose", "--data", str(shared_data)]
+    done = subprocess.run(command, cwd=REPOSITORY, text=True, capture_output=True)
+    assert done.returncode == 0, done.stderr
+    header, _, *rows = done.stdout.splitlines()
+    assert header == "| modality | back-end | data | measure | value | beside |"
+    round_trips = [row for row in rows if "read and written again" in row]
+    assert len(round_trips) == 3 and all("| 0 |" in row for row in round_trips), done.stdout
