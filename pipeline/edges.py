@@ -14,7 +14,8 @@ from jaxtyping import Float32, UInt8
 from pipeline import arrays, extractors, face_sketch, layout, params
 from pipeline.errors import InputError
 from pipeline.extractors.edges import Draw, Landmarks
-from pipeline.landmarks import carried, present, runs, smoothed
+from pipeline.frame_runs import listed
+from pipeline.landmarks import carried, present, smoothed
 from pipeline.overlap import ahead, behind
 
 BATCH = 4
@@ -53,7 +54,7 @@ def _gaps(found: Float32[np.ndarray, "t 68 2"], points: Float32[np.ndarray, "t 6
 
 
 def _without_a_face(clip: str, points: Float32[np.ndarray, "t 68 2"], carry: int) -> str:
-    gaps = ", ".join(f"{gap[0]} to {gap[-1]}" if len(gap) > 1 else str(gap[0]) for gap in runs(~present(points)))
+    gaps = listed(np.flatnonzero(~present(points)).tolist(), most=10)
     return (
         f"{clip}: no face is found in frames {gaps}, longer than edges.carry = {carry}; edges.missing: cut keeps the longest part without "
         "such a gap, and dataset.exclude leaves the clip out"

@@ -18,6 +18,7 @@ from jaxtyping import Float, Float32, UInt8
 from pipeline import arrays, extractors, layout, params
 from pipeline.errors import InputError
 from pipeline.extractors.pose import Person, Poses, Surface
+from pipeline.frame_runs import listed
 from pipeline.linking import Seen, by_presence, tracks
 from pipeline.overlap import ahead, behind
 from pipeline.pose_points import POINTS
@@ -148,11 +149,8 @@ def _carried(slot: Slot) -> list[int]:
 def _nobody(missing: list[int], length: int, p: params.Pose) -> str:
     if len(missing) == length:
         return "no frame shows a person, and pose.missing is refuse: `cut` leaves the clip out, so does dataset.exclude"
-    starts = [t for t in missing if t - 1 not in missing]
-    ends = [t for t in missing if t + 1 not in missing]
-    ranges = [f"{first}" if first == last else f"{first}-{last}" for first, last in zip(starts, ends, strict=True)]
     return (
-        f"the main person is not there in frames {', '.join(ranges[:10])}{' ...' if len(ranges) > 10 else ''}, and pose.missing is refuse: "
+        f"the main person is not there in frames {listed(missing, most=10)}, and pose.missing is refuse: "
         f"pose.carry, now {p.carry}, closes gaps of so many frames, `cut` keeps the longest part without them"
     )
 

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from pipeline import arrays, layout, params, steadiness
+from pipeline.frame_runs import listed, runs
 from pipeline.overlap import ahead
 from pipeline.steadiness import SURE, moved
 
@@ -135,7 +136,7 @@ def lost(attributes: dict[str, object], num_frames: int) -> Finding | None:
         return None
     missing, carried = (_numbers(attributes.get(name)) for name in ("missing", "carried"))
     frame, length = _longest_run(missing or carried)
-    what = "; ".join(f"{name} {_listed(frames)}" for name, frames in (("missing", missing), ("carried", carried)) if frames)
+    what = "; ".join(f"{name} {listed(frames)}" for name, frames in (("missing", missing), ("carried", carried)) if frames)
     return Finding(round(len({*missing, *carried}) / num_frames, 6), float(length), frame, what)
 
 
@@ -143,20 +144,7 @@ def _numbers(frames: object) -> list[int]:
     return sorted({int(t) for t in frames}) if isinstance(frames, list) else []
 
 
-def _runs(frames: list[int]) -> list[range]:
-    """Neighbours of an ascending list put together."""
-    runs: list[range] = []
-    for t in frames:
-        runs = [*runs[:-1], range(runs[-1].start, t + 1)] if runs and t == runs[-1].stop else [*runs, range(t, t + 1)]
-    return runs
-
-
 def _longest_run(frames: list[int]) -> tuple[int, int]:
     """Where it begins, and its length; the first of several, (0, 0) of none."""
-    longest = max(_runs(frames), key=len, default=range(0))
+    longest = max(runs(frames), key=len, default=range(0))
     return longest.start, len(longest)
-
-
-def _listed(frames: list[int]) -> str:
-    """`3-7, 12`; counted from 0."""
-    return ", ".join(str(run[0]) if len(run) == 1 else f"{run[0]}-{run[-1]}" for run in _runs(frames))

@@ -72,7 +72,7 @@ def test_a_short_gap_is_carried_on_the_line_between_its_sides_and_a_longer_one_i
 
 def test_without_leave_a_longer_gap_refuses_the_clip_and_names_its_frames(tmp_path, pictures):
     made = clip(tmp_path, pictures, going_right(12, 0, 1, 2, 5, 7, 8, 9, 10))
-    with pytest.raises(InputError, match=r"clip: no face is found in frames 0 to 2, 7 to 10, longer than edges\.carry = 2") as refused:
+    with pytest.raises(InputError, match=r"clip: no face is found in frames 0-2, 7-10, longer than edges\.carry = 2") as refused:
         run(made, PARAMS.model_copy(update={"missing": "refuse"}))
     assert "\n" not in str(refused.value)
     assert not layout.arrays(made.parent / "out", "edges").exists()

@@ -4,7 +4,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pipeline import arrays, layout, palettes
+from pipeline import arrays, face_sketch, layout, maps, palettes
 from pipeline.maps import MapFolders, MapKind, usable
 
 PALETTE = palettes.load("camvid")
@@ -56,3 +56,7 @@ def test_files_that_tell_of_no_gap_are_used_whole(tmp_path):
 def test_a_kind_counts_its_channels_says_what_it_is_and_survives_json(kind, channels, names, said):
     assert (kind.channels, kind.names(), str(kind)) == (channels, names, said)
     assert MapKind.from_attributes(json.loads(json.dumps(kind.as_attributes()))) == kind
+
+
+def test_a_face_has_as_many_channels_as_are_drawn():
+    assert maps.FACE_CHANNELS == face_sketch.CHANNELS
