@@ -2,9 +2,12 @@
 
 import ast
 from importlib.util import find_spec
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
+import av
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -234,6 +237,24 @@ def test_all_edges_are_bytes_of_every_pixel_and_frames_without_a_face_are_listed
         assert (result["landmarks"].shape, result["landmarks"].dtype) == ((length, 68, 2), np.float32)
         assert np.isfinite(result["landmarks"][:]).all() == found
         assert result["edge"][:].any() == found
+
+
+@pytest.mark.parametrize("backend", ["face_sketch", "face_sketch_dlib"])
+@pytest.mark.parametrize(("size", "length"), [((241, 255), 3), ((240, 256), 1)])
+def test_where_a_face_is_seen_its_landmarks_are_found_in_every_frame(backend, size, length, shared_data, tmp_path, request):
+    clip = tmp_path / "face"
+    clip.mkdir()
+    with av.open(shared_data / "clips/face/face_talk_512x480.mp4") as file, arrays.writing(layout.arrays(clip, "frames"), {}) as writer:
+        for frame in islice(file.decode(video=0), length):
+            writer.append("rgb", cv2.resize(frame.to_ndarray(format="rgb24"), size[::-1], interpolation=cv2.INTER_AREA))
+    options = edges_options(backend, clip, request)
+    p = params.Edges(backend=backend, options=options, carry=0, missing="refuse", smooth=0.0)
+    result = twice(clip, "edges", lambda out: edges.run_clip(clip, out, p, {}, "cpu"))
+    landmarks = result["landmarks"][:]
+    assert (result["edge"].shape, landmarks.shape, landmarks.dtype) == ((length, *size, 15), (length, 68, 2), np.float32)
+    assert result.attributes["missing"] == result.attributes["carried"] == []
+    assert (landmarks > 0).all() and (landmarks < (size[1], size[0])).all()
+    assert result["edge"][:].any(axis=(1, 2)).all()  # in every channel of every frame
 
 
 HAS_DETECTRON2 = find_spec("detectron2") is not None and find_spec("densepose") is not None
