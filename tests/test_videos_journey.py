@@ -105,7 +105,7 @@ def test_videos_alone_go_all_the_way_by_their_edges(project):
     new_dataset.run("drive", project / "videos", like="edges")
     change({"datasets": {"drive": {"source": {"test_frames": 6}, "clips": {"width": 64, "height": 32, "frames": 6}}}})
     change({"datasets": {"drive": {"train": {**TINY_TRAINING, "generator": {**TINY_TRAINING["generator"], "foreground": False}}}}})
-    change({"datasets": {"drive": {"evaluate": {"video_network": {"window_frames": 4, "window_stride": 1}}}}})
+    change({"datasets": {"drive": {"evaluate": {"video_network": {"window_frames": 4, "window_stride": 1}}, "dataset": {"min_frames": 6}}}})
     run(STAGES, "drive")
 
     clip = "meine_fahrt_000014"

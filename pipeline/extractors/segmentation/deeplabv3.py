@@ -28,10 +28,8 @@ def build(
         raise InputError(
             f"{model} holds no trained model: segmentation.weights_from must name a data set whose own segmentation.weights_from is itself"
         )
-    if tile is not None and not 0 <= overlap <= tile - SMALLEST_STEP:
-        raise InputError(
-            f"segmentation.options: tile is {tile} and overlap {overlap}: overlap must be at least 0, and tile {SMALLEST_STEP} pixels more"
-        )
+    if tile is not None and overlap > tile - SMALLEST_STEP:
+        raise InputError(f"segmentation.options: tile is {tile} and overlap {overlap}: tile must be {SMALLEST_STEP} pixels more")
     segmenter = _loaded(checkpoint, checkpoint.stat().st_ino, device)
     within = None if tile is None else Tiles(tile, overlap)
 

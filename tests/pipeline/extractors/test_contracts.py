@@ -271,11 +271,17 @@ POSES = [
 
 @pytest.fixture(scope="module")
 def pose_options(weights) -> dict[str, dict[str, object]]:
-    """Random weights of the real networks; OpenPose is a stand-in that always sees the same person."""
+    """Random weights of the real networks, to one of which every box shows a person; OpenPose is a stand-in that always sees the same."""
     from torchvision.models.detection import keypointrcnn_resnet50_fpn
 
     torch.manual_seed(0)
-    torch.save(keypointrcnn_resnet50_fpn(weights=None, weights_backbone=None).state_dict(), weights / "keypoints.pth")
+    network = keypointrcnn_resnet50_fpn(weights=None, weights_backbone=None)
+    with torch.no_grad():
+        network.roi_heads.box_predictor.cls_score.weight.zero_()
+        network.roi_heads.box_predictor.cls_score.bias.copy_(torch.tensor([0.0, 3.0]))
+        for parameter in network.backbone.parameters():
+            parameter *= 0.5  # features of random layers are huge
+    torch.save(network.state_dict(), weights / "keypoints.pth")
     (weights / "openpose").mkdir()
     (weights / "openpose/body.caffemodel").touch()
     skeletons = {"folder_weights": str(weights / "openpose")}
@@ -285,7 +291,7 @@ def pose_options(weights) -> dict[str, dict[str, object]]:
     return {
         "given": {},
         "openpose": skeletons,
-        "torchvision_keypoints": {"weights": str(weights / "keypoints.pth"), "min_score": 0.5, "shortest_side": 64},
+        "torchvision_keypoints": {"weights": str(weights / "keypoints.pth"), "min_score": 0.5, "shortest_side": 16},
         "densepose": surfaces,
         "densepose_and_openpose": {**surfaces, **skeletons},
     }
