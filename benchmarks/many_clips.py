@@ -34,9 +34,10 @@ FRAMES = 15
 """Of a clip, each with a label image: 30 raw files, as in Cityscapes' sequences."""
 SIZE = 16
 TEST_SHARE = 500 / 3475
-COMPUTED = ("clips", "segmentation", "optical_flow", "instances")
+COMPUTED = ("clips", "segmentation", "optical_flow", "instances", "quality")
 ORDER = (
-    *("clips", "segmentation_model", "segmentation", "segmentation_scores", "optical_flow", "instances", "dataset"),
+    *("clips", "segmentation_model", "segmentation", "segmentation_scores", "optical_flow", "instances", "pose", "edges"),
+    *("quality", "quality_page", "dataset"),
     *("train", "train_per_frame", "synthesize", "synthesize_per_frame", "evaluate", "report"),
 )
 
