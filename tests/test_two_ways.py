@@ -7,12 +7,13 @@ from typing import Any
 import httpx
 import pytest
 
+from pipeline.journey import STAGES
 from tests.clone import Clone
 
 pytestmark = [pytest.mark.slow, pytest.mark.server, pytest.mark.timeout(2400)]
 
 REPORT, DEPLOYMENT = "report@smoke", "evaluate/smoke"
-NUM_STAGES = 13
+NUM_STAGES = len(STAGES)
 
 
 def test_dvc_repro_and_a_deployment_give_equal_bytes_and_do_nothing_twice(tmp_path: Path) -> None:
