@@ -20,6 +20,7 @@ from jaxtyping import Float, Int, UInt16
 from pipeline import arrays, extractors, layout, palettes, params
 from pipeline.errors import InputError
 from pipeline.extractors.instances import Find, Found, Thing
+from pipeline.motion import moved
 from pipeline.overlap import ahead, behind
 
 MOST_IDS = 65535
@@ -129,12 +130,3 @@ class Linking:
                 y, x = np.nonzero(self._previous == id_)
                 gone[id_] = Gone(np.stack([x, y], axis=1), -np.median(self._motion[y, x], axis=0), 1)
         return {id_: one for id_, one in gone.items() if one.frames <= self.memory_frames}
-
-
-def moved(instance: UInt16[np.ndarray, "h w"], optical_flow: Float[np.ndarray, "h w 2"]) -> UInt16[np.ndarray, "h w"]:
-    """The instances of the frame before, where the flow to it says they are now; nearest pixel, 0 where it left the image."""
-    height, width = instance.shape
-    y, x = np.mgrid[:height, :width]
-    x, y = np.rint(x + optical_flow[..., 0]).astype(int), np.rint(y + optical_flow[..., 1]).astype(int)
-    inside = (x >= 0) & (x < width) & (y >= 0) & (y < height)
-    return np.where(inside, instance[y.clip(0, height - 1), x.clip(0, width - 1)], 0).astype(np.uint16)

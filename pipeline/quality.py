@@ -14,8 +14,9 @@ import numpy as np
 
 from pipeline import arrays, layout, params, steadiness
 from pipeline.frame_runs import listed, runs
+from pipeline.motion import moved
 from pipeline.overlap import ahead
-from pipeline.steadiness import SURE, moved
+from pipeline.steadiness import SURE
 
 
 @dataclass(frozen=True)

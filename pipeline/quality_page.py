@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Bool, UInt8
 
-from pipeline import arrays, layout, manifest, page, palettes, params, pictures, pose_map, steadiness
+from pipeline import arrays, layout, manifest, motion, page, palettes, params, pictures, pose_map, steadiness
 
 GAP = 4
 ROWS = 100
@@ -215,7 +215,7 @@ def _flicker(folders: Folders, clip: str, t: int) -> list[np.ndarray]:
     palette = palettes.from_attributes(file.attributes["palette"])
     before, label = file["label"][t - 1], file["label"][t]
     optical_flow, confidence = folders.motion(clip, t)
-    moved = steadiness.moved(before, optical_flow)
+    moved = motion.moved(before, optical_flow)
     changed = (moved != label) & steadiness.known_in_both(label, moved, confidence)
     return [palette.paint(before), palette.paint(label), _marked(rgb, changed)]
 

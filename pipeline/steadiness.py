@@ -6,9 +6,8 @@ at least `SURE`.
 
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
-from jaxtyping import Bool, Float16, Integer, UInt8, UInt16
+from jaxtyping import Bool, Integer, UInt8, UInt16
 from skimage.measure import regionprops
 
 from pipeline.palettes import VOID
@@ -26,15 +25,6 @@ class Shape:
     """(y, x)"""
     gap: int
     """Pixels between it and the nearest border of the picture."""
-
-
-def moved(ids: Integer[np.ndarray, "h w"], optical_flow: Float16[np.ndarray, "h w 2"]) -> Integer[np.ndarray, "h w"]:
-    """Ids of the frame before, where the flow says they are now: nearest pixel, 0 where that is outside."""
-    height, width = ids.shape
-    x = optical_flow[..., 0] + np.arange(width, dtype=np.float32)
-    y = optical_flow[..., 1] + np.arange(height, dtype=np.float32)[:, None]
-    values: np.ndarray = cv2.remap(ids, x, y, cv2.INTER_NEAREST, borderMode=cv2.BORDER_CONSTANT, borderValue=0)
-    return values
 
 
 def known_in_both(

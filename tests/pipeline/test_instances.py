@@ -4,7 +4,8 @@ import pytest
 from pipeline import arrays, layout, palettes, params, street_world
 from pipeline.errors import InputError
 from pipeline.extractors.instances import Found, Thing, components
-from pipeline.instances import Linking, moved, run_clip
+from pipeline.instances import Linking, run_clip
+from pipeline.motion import moved
 from pipeline.palettes import Class, Palette
 
 ROAD, CAR, PERSON = 0, 1, 2

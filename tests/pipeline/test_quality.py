@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pipeline import arrays, edges, layout, params, quality, steadiness
+from pipeline import arrays, edges, layout, motion, params, quality, steadiness
 
 HEIGHT, WIDTH, FRAMES = 40, 60, 8
 PAIRS = FRAMES - 1
@@ -198,7 +198,7 @@ def test_moved_takes_the_nearest_pixel_and_nothing_from_outside():
     ids = np.arange(12, dtype=np.uint16).reshape(3, 4) + 1
     flow = np.zeros((3, 4, 2), np.float16)
     flow[..., 0], flow[..., 1] = 0.75, -1
-    assert steadiness.moved(ids, flow).tolist() == [[0, 0, 0, 0], [2, 3, 4, 0], [6, 7, 8, 0]]
+    assert motion.moved(ids, flow).tolist() == [[0, 0, 0, 0], [2, 3, 4, 0], [6, 7, 8, 0]]
 
 
 def test_shapes_agree_with_counting_by_hand():
