@@ -25,6 +25,8 @@ class Machine(Section):
     device: Literal["cpu", "cuda"]
     threads: Annotated[int, Field(gt=0, le=1024)]
     """CPU threads of a whole-data-set stage (training); per-clip stages use one thread in each worker."""
+    devices: Count
+    """Processes that train together on this machine, a GPU each; they share the batch. Several machines: docs/operations.md."""
     workers: Count
     """Processes that work on clips side by side."""
     task_runner: Literal["local", "dask", "ray"]

@@ -2,9 +2,9 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field, NonNegativeFloat, PositiveFloat, model_validator
+from pydantic import Field, NonNegativeFloat, PositiveFloat, field_validator, model_validator
 
-from pipeline.params.section import Count, CountOrZero, Few, Fraction, Section
+from pipeline.params.section import Count, CountOrZero, Few, Fraction, Pixels, Section
 
 
 class Generator(Section):
@@ -16,12 +16,26 @@ class Generator(Section):
     fine_blocks: Count
     """Residual blocks of each finer scale."""
     scales: Few
+    """Coarse to fine: each doubles the size of the one before."""
     past_frames: Few
     norm: Literal["instance", "batch"]
     foreground: bool
     """A generator of its own for the palette's foreground classes."""
     warping: bool
     """Flow and mask branch: blend the warped past frame with the hallucinated one."""
+    blend: Literal["foreground_last", "paper"]
+    """Where the foreground comes in: after the warped frame, and never warped, as in the reference; or before it, as the paper writes F."""
+    mask: Literal["soft", "binary"]
+    """What the motion branch's mask may be: any share of each, or one of them alone (a comparison of the paper)."""
+
+
+class ImageGenerator(Section):
+    width: Count
+    """Channels of the global generator at its full resolution; a local one has half as many, at twice the size."""
+    downsamplings: Few
+    blocks: Count
+    local_blocks: CountOrZero
+    """Residual blocks of the local generator; 0 = there is none, the global one makes the frames at full size."""
 
 
 class Discriminator(Section):
@@ -30,8 +44,21 @@ class Discriminator(Section):
     scales: Few
 
 
+class VideoDiscriminator(Discriminator):
+    strides: list[Few]
+    """A network for each: groups of three frames so far apart, with the optical flow between them. None: no video discriminator."""
+
+    @field_validator("strides")
+    @classmethod
+    def _rise(cls, strides: list[int]) -> list[int]:
+        if strides != sorted(set(strides)):
+            raise ValueError("strides must rise")
+        return strides
+
+
 class Weights(Section):
-    """Weights of the loss terms, by their names in losses.csv; 0 switches a term off."""
+    """Weights of the loss terms, by their names in losses.csv (there, a video discriminator's terms have its stride behind them); 0
+    switches a term off."""
 
     image_gan: NonNegativeFloat
     image_feature_matching: NonNegativeFloat
@@ -52,31 +79,141 @@ class Weights(Section):
     mask: NonNegativeFloat
 
 
+class Phase(Section):
+    """A part of the training. Its windows are frames of the size that the finest of its scales makes."""
+
+    scales: Few
+    """How many of the generator's scales there are in it, the coarsest first; of the discriminators' as many less as of these."""
+    only_finest: bool
+    """The finest of them trains alone."""
+    steps: Count
+    learning_rate: PositiveFloat
+    decay_from: Fraction
+    """After this share of the phase's steps the rate falls linearly to 0."""
+    window_frames: Count
+    """Frames generated one after another in a step."""
+    sequence_frames: Count
+    """A step goes on where the step before has ended, with the frames made there, until so many frames are made; then another sequence
+    begins. A multiple of window_frames; never more than half of the clips have."""
+    double_every: Count | None
+    """Steps after which the sequences are twice as long, again and again; null = never."""
+
+
+class Augmentation(Section):
+    """How sequences are changed, each as a whole; optical flow and maps are changed alike."""
+
+    flip: Fraction
+    """Share that is mirrored. Poses have no mirrored form here: 0 for them."""
+    scale_range: Annotated[list[PositiveFloat], Field(min_length=2, max_length=2)]
+    """Frames are scaled by a factor from this range, and cut to the stored size (or `crop`); 1 or more, or what `crop` leaves room for."""
+    crop: Annotated[list[Pixels], Field(min_length=2, max_length=2)] | None
+    """Width and height in pixels of what is seen of a scaled frame; null = the stored size."""
+    spacing: Annotated[list[Few], Field(min_length=1)]
+    """Frames of a sequence lie so far apart in their clip, one of these. Optical flow must be stored for each of them, times each stride of
+    the video discriminator."""
+    drop_parts: Fraction
+    """Share of the body's parts, limbs, hands and faces that are left out of a pose."""
+
+    @field_validator("scale_range")
+    @classmethod
+    def _ascends(cls, scale_range: list[float]) -> list[float]:
+        if scale_range[0] > scale_range[1]:
+            raise ValueError("the smaller number must come first")
+        return scale_range
+
+
+class TrainingValidation(Section):
+    """How a training is judged while it goes on: by sequences of training clips that it does not learn from."""
+
+    every: Count | None
+    """Steps from one look to the next; null = never."""
+    clips: Count
+    """How many training clips are held out."""
+    frames: Count
+    """How many frames of each are synthesized, at most."""
+    measure: Literal["reconstruction", "perceptual", "temporal_warp"]
+    """By which the best is found: the loss term of that name. Less is better."""
+    take: Literal["last", "best"]
+    """Whose networks the training's result are."""
+
+
+class Checkpoints(Section):
+    """Generators on the way, kept in the result beside the last."""
+
+    every: Count
+    keep: CountOrZero
+    """The last so many."""
+
+
+class Divergence(Section):
+    """What is done when a term is no number, or the weighted sum of a side's terms is above a limit."""
+
+    above: PositiveFloat
+    action: Literal["stop", "skip"]
+    """`skip`: that step changes nothing."""
+    patience: Count
+    """After so many skipped steps in a row the training stops all the same."""
+
+
 class Train(Section):
     generator: Generator
     image_discriminator: Discriminator
-    video_discriminator: Discriminator
+    video_discriminator: VideoDiscriminator
     gan: Literal["lsgan", "hinge"]
     weights: Weights
     vgg_weights: str | None
     """Path or name of torchvision's VGG19 weights (.pth) for the perceptual term; null only where its weight is 0."""
+    vgg_imagenet_norm: bool
+    """Frames are normalised as VGG19 was trained; the reference shows it frames in [-1, 1] as they are."""
+    initial_weights: str | None
+    """Path of the generator.safetensors of another training (its data/NAME/train/networks), which this one begins with; null = random."""
+    earlier_phases: list[Phase]
+    """What comes before the phase whose numbers follow, which trains all scales together."""
     steps: Count
-    batch_size: Count
-    window_frames: Annotated[int, Field(ge=3)]
-    """Frames generated one after another in a step."""
-    start_from_nothing: Fraction
-    """Share of windows that start without past frames, as synthesis does; the others start from real ones."""
     learning_rate: PositiveFloat
     decay_from: Fraction
-    """After this share of the steps the rate falls linearly to 0."""
+    window_frames: Count
+    sequence_frames: Count
+    double_every: Count | None
+    batch_size: Count
+    gradient_frames: Count
+    """Gradients reach back over so many frames; 1: a frame's error changes how that frame is made, not the ones before it."""
+    start_from_nothing: Fraction
+    """Share of sequences that start without past frames, as synthesis does; the others start from real ones."""
+    augmentation: Augmentation
+    ema_decay: Annotated[float, Field(ge=0, lt=1)]
+    """The result is a mean of the generator's weights over the steps, in which older ones count less by this factor a step; 0 = the last."""
+    validation: TrainingValidation
+    checkpoints: Checkpoints
+    divergence: Divergence
     save_every: Count
     """Steps between two saved states: what a kill can cost."""
     log_every: Count
     """losses.csv has a row, the mean, for each so many steps."""
     preview_every: Count
-    precision: Literal["float32", "bfloat16"]
-    """Of convolutions; optical flow, warping and losses are always float32."""
+    precision: Literal["float32", "bfloat16", "float16"]
+    """Of convolutions; optical flow, warping and losses are always float32. float16: GPUs alone."""
+    compile: bool
+    """torch.compile of the networks: minutes at the start, for faster steps."""
+    checkpointing: bool
+    """Gradient checkpointing: frames are computed twice, and need a fraction of the memory."""
     seed: CountOrZero
+
+    def phases(self) -> list[Phase]:
+        last = {name: getattr(self, name) for name in Phase.model_fields if name in type(self).model_fields}
+        return [*self.earlier_phases, Phase(scales=self.generator.scales, only_finest=False, **last)]
+
+    @model_validator(mode="after")
+    def _phases_fit(self) -> "Train":
+        for phase in self.phases():
+            if phase.scales > self.generator.scales:
+                raise ValueError(f"a phase has {phase.scales} scales, the generator {self.generator.scales}")
+            if phase.sequence_frames % phase.window_frames:
+                raise ValueError(f"sequence_frames is {phase.sequence_frames}, no multiple of window_frames = {phase.window_frames}")
+        lacking = self.generator.scales - min(phase.scales for phase in self.phases())
+        if min(self.image_discriminator.scales, self.video_discriminator.scales) <= lacking:
+            raise ValueError(f"discriminators need more than {lacking} scales: a phase has {lacking} less than the generator")
+        return self
 
 
 class TrainPerFrame(Section):
@@ -85,7 +222,23 @@ class TrainPerFrame(Section):
     video discriminator and one fake image a frame, since nothing is blended."""
 
 
+class TrainImageGenerator(Section):
+    """pix2pixHD, which makes a frame from its maps alone: for the first frames of a video. What is not said here is as in `train`."""
+
+    enabled: bool
+    generator: ImageGenerator
+    scales: Few
+    """Of the discriminator."""
+    steps: Count
+    learning_rate: PositiveFloat
+    batch_size: Count
+
+
 class Synthesize(Section):
+    first_frame: Literal["itself", "image_generator", "given"]
+    """What a video begins with: what the model makes from nothing; frames of the image generator; or real ones, which are then part of it."""
+    part_frames: Count
+    """A long clip is kept in parts of so many frames while it is made: what a kill can cost."""
     crf: Annotated[int, Field(ge=0, le=51)]
     """H.264 quality of the mp4; the frames beside it are lossless."""
 
