@@ -182,7 +182,7 @@ class Train(Section):
     """Share of sequences that start without past frames, as synthesis does; the others start from real ones."""
     augmentation: Augmentation
     ema_decay: Annotated[float, Field(ge=0, lt=1)]
-    """The result is a mean of the generator's weights over the steps, in which older ones count less by this factor a step; 0 = the last."""
+    """The result is a mean of the generator's weights over the steps; older ones count less by this factor a step. 0 = the last ones."""
     validation: TrainingValidation
     checkpoints: Checkpoints
     divergence: Divergence
@@ -236,7 +236,7 @@ class TrainImageGenerator(Section):
 
 class Synthesize(Section):
     first_frame: Literal["itself", "image_generator", "given"]
-    """What a video begins with: what the model makes from nothing; frames of the image generator; or real ones, which are then part of it."""
+    """What a video begins with: what the model makes from nothing; the image generator's frames; or real ones, which are part of it."""
     part_frames: Count
     """A long clip is kept in parts of so many frames while it is made: what a kill can cost."""
     crf: Annotated[int, Field(ge=0, le=51)]
