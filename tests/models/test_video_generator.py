@@ -146,12 +146,20 @@ def test_with_only_the_finest_scale_coarser_ones_get_no_gradient_and_the_video_i
 
 
 def test_each_alone_equals_a_video_of_one_frame_from_nothing():
-    generator = tiny()
-    maps, foreground, _ = tiny_inputs(num_frames=1)
-    alone = generator.generate_each_alone(maps, foreground)
-    for t in range(3):
+    generator, each_alone = tiny(warping=False), tiny(warping=False, each_alone=True)
+    each_alone.load_state_dict(generator.state_dict())
+    maps, foreground, past = tiny_inputs(num_frames=3)
+    alone = each_alone(maps, foreground, past)
+    for t in range(2, 5):
         single = generator(maps[:, [t] * 3], foreground[:, [t] * 3], None)
-        torch.testing.assert_close(alone.image[:, t], single.image[:, 0])
+        torch.testing.assert_close(alone.image[:, t - 2], single.image[:, 0])
+
+
+def test_with_fewer_scales_it_is_the_coarser_generator_on_smaller_frames():
+    both, coarse = tiny(scales=2), tiny(scales=1)
+    coarse.load_state_dict(both.state_dict(), strict=False)
+    maps, foreground, past = tiny_inputs(num_frames=2, height=12, width=16)
+    assert_same_video(both(maps, foreground, past, scales=1), coarse(maps, foreground, past))
 
 
 def test_without_warping_every_frame_is_drawn_whole_but_still_sees_the_past():
