@@ -45,9 +45,9 @@ class Discriminator(nn.Module):
         self.scales = nn.ModuleList([PatchDiscriminator(channels, width=w, layers=layers, norm=norm) for w in widths])
         initialize(self)
 
-    def forward(self, x: Float[Tensor, "b c h w"], scales: int | None = None) -> DiscriminatorFeatures:
-        """`scales`: how many there are, the coarsest ones, for images that are smaller by as many halvings as scales lack."""
-        networks = self.scales[len(self.scales) - (scales or len(self.scales)) :]
+    def forward(self, x: Float[Tensor, "b c h w"], *, without_finest: int = 0) -> DiscriminatorFeatures:
+        """`without_finest`: so many scales are left out, for images that are smaller by as many halvings."""
+        networks = self.scales[without_finest:]
         return [discriminator(level) for discriminator, level in zip(networks, pyramid(x, len(networks)), strict=True)]
 
 
