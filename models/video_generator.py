@@ -2,17 +2,19 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import torch
-import torch.nn.functional as F
 from einops import rearrange, repeat
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from models.blend import Blend
 from models.blocks import Norm
-from models.generator import Frame, build_generator
+from models.checkpointing import recomputed, refuse_batch_norm
+from models.generator import Frame, MaskKind, build_generator
 from models.maps import pyramid
+from models.padding import padded
 
 
 @dataclass(frozen=True)
@@ -53,17 +55,24 @@ class VideoGenerator(nn.Module):
         warping: bool,
         norm: Norm = "instance",
         blend: Blend = "foreground_last",
+        mask: MaskKind = "soft",
         each_alone: bool = False,
+        checkpointing: bool = False,
     ) -> None:
         """`map_channels` are one frame's; `width` is the coarsest scale's and halves at each finer one.
 
         `each_alone`: every frame is made as if it were a video's first, from its own maps alone (the per-frame baseline).
+        `checkpointing`: each scale of each frame is computed again in the backward pass, so that only one of them holds what it computes
+        on the way. It changes nothing else, and is no part of what a generator is.
         """
         super().__init__()
         assert not (each_alone and warping), "what is made without the past has nothing to warp"
+        if checkpointing:
+            refuse_batch_norm(norm)
         self.past_frames = past_frames
         self.foreground = foreground
         self.each_alone = each_alone
+        self.checkpointing = checkpointing
         self.downsamplings = downsamplings
         self.scales = nn.ModuleList(
             build_generator(
@@ -77,6 +86,7 @@ class VideoGenerator(nn.Module):
                 warping=warping,
                 norm=norm,
                 blend=blend,
+                mask=mask,
             )
             for scale in range(scales)
         )
@@ -147,7 +157,8 @@ class VideoGenerator(nn.Module):
         images: list[Tensor] = []
         for scale, level in enumerate(reversed(range(len(maps)))):
             with torch.set_grad_enabled(torch.is_grad_enabled() and not (only_finest and level > 0)):
-                frame, features = self.scales[scale](
+                generator = partial(recomputed, self.scales[scale]) if self.checkpointing else self.scales[scale]
+                frame, features = generator(
                     maps[level].flatten(1, 2),
                     past[level].flatten(1, 2),
                     foreground_mask=foreground[level] if foreground else None,
@@ -166,19 +177,7 @@ class VideoGenerator(nn.Module):
 
     def _levels(self, x: Float[Tensor, "b t c h w"] | None, scales: int) -> list[Tensor]:
         """Padded and pooled, finest first."""
-        return [] if x is None else pyramid(_padded(x, 2 ** (self.downsamplings + scales - 1)), scales)
-
-
-def _padded(x: Float[Tensor, "b t c h w"], multiple: int) -> Float[Tensor, "b t c _ _"]:
-    """Height and width divisible by `multiple`, by reflection at the bottom and the right."""
-    height, width = x.shape[-2:]
-    if min(height, width) <= multiple:  # reflection needs more than one pixel where the network is narrowest
-        raise ValueError(f"frames of {height} x {width} are too small: this generator needs more than {multiple} pixels a side")
-    padding = (0, -width % multiple, 0, -height % multiple)
-    if not any(padding):
-        return x
-    padded = F.pad(x.flatten(0, 1), padding, mode="reflect")
-    return padded.reshape(*x.shape[:3], *padded.shape[-2:])
+        return [] if x is None else pyramid(padded(x, 2 ** (self.downsamplings + scales - 1)), scales)
 
 
 def _cropped(frame: Frame, size: Sequence[int]) -> Frame:
