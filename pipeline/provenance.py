@@ -31,6 +31,7 @@ MACHINERY = frozenset(
             "index",
             "journey",
             "layout",
+            "live_table",
             "manifest",
             "overlap",
             "params",
@@ -39,7 +40,7 @@ MACHINERY = frozenset(
             "preview",
             "progress",
         ),
-        *("prepare", "provenance", "runner", "scan", "store", "store_care", "weights", "weights_care", "yaml_file"),
+        *("prepare", "provenance", "runner", "scan", "store", "store_care", "training_watch", "weights", "weights_care", "yaml_file"),
     )
 )
 
