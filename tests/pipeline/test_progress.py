@@ -34,7 +34,7 @@ def test_what_was_done_earlier_says_nothing_about_the_rate(capsys, monkeypatch):
 def test_who_knows_the_rate_better_says_it(capsys, monkeypatch):
     monkeypatch.setattr(progress, "SECONDS_BETWEEN_LINES", -1.0)
     with progress.bar("train@mine", 10) as bar:
-        bar.advance("x", rate=3)
+        bar.advance("x", rate=3.0)
     assert capsys.readouterr().err == "train@mine: 1/10, 3.00/s, 3 s left, x\n"
 
 
