@@ -76,7 +76,7 @@ class Watch:
     def _note(self, terms: dict[str, float], memory: int, peak: int) -> str:
         share = sum(waited for _, waited in self._times) / self._recent_seconds()
         totals = {name.removeprefix(TOTAL): value for name, value in terms.items() if name.startswith(TOTAL)}
-        said = f"{100 * share:.0f} % of it waiting for data, {memory / 1e9:.2f} GB (peak {peak / 1e9:.2f})"
+        said = f"{100 * share:.0f} % waiting for data, {memory / 1e9:.2f} GB (peak {peak / 1e9:.2f})"
         return f"{said}, {_listed(totals)}" if totals else said
 
     def _recent_seconds(self) -> float:

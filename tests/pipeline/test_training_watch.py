@@ -77,7 +77,7 @@ def test_a_line_says_pace_waiting_memory_totals_and_notes(
             watch.step(step, {"image_gan": 9.0, "total_generator": 12.3456}, learning_rate=0.1, waited_seconds=0.5)
         watch.note("a new phase")
     first, second, note = capsys.readouterr().err.splitlines()
-    assert first == "train@mine: 5/10, 2.00 s each, 10 s left, 25 % of it waiting for data, 1.50 GB (peak 2.00), generator 12.35"
+    assert first == "train@mine: 5/10, 2.00 s each, 10 s left, 25 % waiting for data, 1.50 GB (peak 2.00), generator 12.35"
     assert second.startswith("train@mine: 6/10, 2.00 s each, 8 s left, ")
     assert note == "train@mine: a new phase"
 
