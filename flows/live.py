@@ -21,8 +21,8 @@ from pipeline.runner import MapJobs, Outcome
 if TYPE_CHECKING:
     from dvclive.live import Live
 
-LOOK_SECONDS, LAST_LOOK_SECONDS = 5.0, 5.0
-"""How often it is looked for new rows; how long a training's end waits for the last ones to be passed on."""
+LOOK_SECONDS, LAST_LOOK_SECONDS = 5.0, 30.0
+"""How often it is looked for new rows; how long the end of a training waits for the last ones, at most: a short one for the import, too."""
 MOST_ROWS = 100
 """Passed on at a look; of more, evenly spaced ones. Each costs a millisecond or two of the training's process."""
 

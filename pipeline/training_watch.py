@@ -104,7 +104,7 @@ class _Curves:
         self._steps = LiveTable(layout.live_steps(folder), done)
         self._validations = LiveTable(layout.live_validations(folder), done)
         purge = done + 1 if done else None
-        self._board = SummaryWriter(str(layout.curves(folder)), purge_step=purge, flush_secs=FLUSH_SECONDS)
+        self._board: Any = SummaryWriter(str(layout.curves(folder)), purge_step=purge, flush_secs=FLUSH_SECONDS)
         self._summary = Summary
 
     def add(self, number: int, facts: dict[str, float], terms: dict[str, float]) -> None:
