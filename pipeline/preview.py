@@ -12,10 +12,10 @@ from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
 from models.video_generator import Generated
+from pipeline.batch import Batch
 from pipeline.colours import full_length, optical_flow_colours
 from pipeline.maps import MapKind
 from pipeline.tensors import maps_to_picture, tensor_to_frames
-from pipeline.windows import Batch
 
 MOST_FRAMES = 6
 MOST_WIDTH = 512

@@ -7,11 +7,11 @@ import resource
 import sys
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from PIL import Image
@@ -22,10 +22,12 @@ from pipeline.live_table import LiveTable
 
 RECENT_STEPS = 20
 """The mean of so many is shown as a step's time: the first ones take longer."""
-TOTAL = "total_"
-"""What the names of weighted sums begin with; these are shown on the terminal, all terms in the curves."""
+TOTAL = "_total"
+"""What the names of weighted sums end with; these are shown on the terminal, all terms in the curves."""
 FLUSH_SECONDS = 10
 MEGA = 2**20
+
+T = TypeVar("T")
 
 
 class Watch:
@@ -75,7 +77,7 @@ class Watch:
 
     def _note(self, terms: dict[str, float], memory: int, peak: int) -> str:
         share = sum(waited for _, waited in self._times) / self._recent_seconds()
-        totals = {name.removeprefix(TOTAL): value for name, value in terms.items() if name.startswith(TOTAL)}
+        totals = {name.removesuffix(TOTAL): value for name, value in terms.items() if name.endswith(TOTAL)}
         said = f"{100 * share:.0f} % waiting for data, {memory / 1e9:.2f} GB (peak {peak / 1e9:.2f})"
         return f"{said}, {_listed(totals)}" if totals else said
 
@@ -133,6 +135,14 @@ class _Curves:
     def _write(self, number: int, values: list[Any]) -> None:
         """All of a step at once: SummaryWriter.add_scalar takes ten times as long."""
         self._board.file_writer.add_summary(self._summary(value=values), number)
+
+
+def timed(parts: Iterable[T]) -> Iterator[tuple[T, float]]:
+    """Each part with the seconds that it was waited for."""
+    begun = time.perf_counter()
+    for part in parts:
+        yield part, time.perf_counter() - begun
+        begun = time.perf_counter()
 
 
 def memory_bytes() -> tuple[int, int]:

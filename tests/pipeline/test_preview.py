@@ -8,9 +8,9 @@ from PIL import Image
 from flows import artifacts
 from models.video_generator import Generated, State
 from pipeline import palettes, preview
+from pipeline.batch import Batch
 from pipeline.maps import MapKind
 from pipeline.preview import GAP, MOST_FRAMES, save_preview
-from pipeline.windows import Batch
 
 HEIGHT, WIDTH, FRAMES = 20, 24, 8
 ROWS = ["maps", "real", "fake", "raw", "mask", "optical flow", "its reference"]
@@ -28,7 +28,7 @@ def saved(folder: Path, *, height: int = HEIGHT, width: int = WIDTH) -> np.ndarr
     moved = torch.zeros(1, FRAMES, 2, height, width)
     moved[:, :, 0] = 4
     reference = torch.where(confidence > 0, -moved, 20 * moved)
-    batch = Batch(maps, None, None, real, reference, confidence)
+    batch = Batch(maps, None, real[:, :0], real, reference, confidence, {})
     generated = Generated(fake, 0 * fake, moved, mask, State(None))
     save_preview(folder / "previews" / "0001.png", batch, generated, MapKind(palette, True, 0, 0))
     return np.asarray(Image.open(folder / "previews" / "0001.png"))

@@ -1,3 +1,5 @@
+import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +10,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from pipeline import layout, live_table, progress
 from pipeline.live_table import rows_of
-from pipeline.training_watch import Watch, memory_bytes
+from pipeline.training_watch import Watch, memory_bytes, timed
 
 
 @pytest.fixture(autouse=True)
@@ -20,7 +22,7 @@ def said_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
 def trained(folder: Path, first: int, last: int, loss: float = 0.5) -> None:
     with Watch(folder, "train@mine", 4, first - 1) as watch:
         for step in range(first, last + 1):
-            watch.step(step, {"image_gan": loss, "total_generator": 10 * loss}, learning_rate=0.25, waited_seconds=0.0)
+            watch.step(step, {"image_gan": loss, "generator_total": 10 * loss}, learning_rate=0.25, waited_seconds=0.0)
 
 
 def board(folder: Path) -> EventAccumulator:
@@ -32,16 +34,16 @@ def board(folder: Path) -> EventAccumulator:
 def test_a_step_is_a_row_and_a_point_of_each_curve(tmp_path: Path) -> None:
     trained(tmp_path / "new" / "folder", 1, 3)
     rows = rows_of(layout.live_steps(tmp_path / "new" / "folder"))
-    assert [(row["step"], row["image_gan"], row["total_generator"], row["learning_rate"]) for row in rows] == [
+    assert [(row["step"], row["image_gan"], row["generator_total"], row["learning_rate"]) for row in rows] == [
         (step, 0.5, 5, 0.25) for step in (1, 2, 3)
     ]
     assert all(row["peak_mb"] >= row["memory_mb"] > 1 and row["seconds"] >= row["waited"] == 0 for row in rows)
     curves = board(tmp_path / "new" / "folder")
     assert set(curves.Tags()["scalars"]) == {
-        *("terms/image_gan", "terms/total_generator"),
+        *("terms/image_gan", "terms/generator_total"),
         *(f"training/{name}" for name in ("learning_rate", "seconds", "waited", "memory_mb", "peak_mb")),
     }
-    assert [(point.step, point.value) for point in curves.Scalars("terms/total_generator")] == [(1, 5), (2, 5), (3, 5)]
+    assert [(point.step, point.value) for point in curves.Scalars("terms/generator_total")] == [(1, 5), (2, 5), (3, 5)]
 
 
 def test_curves_go_on_after_a_resume_and_steps_that_were_lost_are_made_once(tmp_path: Path) -> None:
@@ -74,7 +76,7 @@ def test_a_line_says_pace_waiting_memory_totals_and_notes(
     monkeypatch.setattr("pipeline.training_watch._Curves", lambda folder, done: None)
     with Watch(tmp_path, "train@mine", 10, 4) as watch:
         for step in (5, 6):
-            watch.step(step, {"image_gan": 9.0, "total_generator": 12.3456}, learning_rate=0.1, waited_seconds=0.5)
+            watch.step(step, {"image_gan": 9.0, "generator_total": 12.3456}, learning_rate=0.1, waited_seconds=0.5)
         watch.note("a new phase")
     first, second, note = capsys.readouterr().err.splitlines()
     assert first == "train@mine: 5/10, 2.00 s each, 10 s left, 25 % waiting for data, 1.50 GB (peak 2.00), generator 12.35"
@@ -117,3 +119,16 @@ def test_memory_of_this_process_grows_with_what_it_holds() -> None:
     held = torch.ones(64 * 2**20, dtype=torch.uint8)
     after, peak = memory_bytes()
     assert 60 * 2**20 < after - before < 80 * 2**20 and peak >= after and held.all()
+
+
+def test_waiting_for_a_part_is_timed_and_what_is_done_with_it_is_not() -> None:
+    def slow() -> Iterator[str]:
+        for part in "ab":
+            time.sleep(0.05)
+            yield part
+
+    waits = []
+    for part, waited in timed(slow()):
+        waits.append((part, waited))
+        time.sleep(0.5)
+    assert [part for part, _ in waits] == ["a", "b"] and all(0.05 <= waited < 0.5 for _, waited in waits)
