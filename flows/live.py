@@ -44,8 +44,9 @@ def following(job: Job) -> Iterator[None]:
     if not STAGES[job.stage].takes("watch") or not Path(".dvc").is_dir():  # where DVC is not used, DVCLive would set it up
         yield
         return
-    over = Event()
-    thread = Thread(target=_follow, args=[Path(job.watch), over], daemon=True)
+    folder, over = Path(job.watch), Event()
+    tables = {"": NewRows(layout.live_steps(folder)), "validation/": NewRows(layout.live_validations(folder))}
+    thread = Thread(target=_follow, args=[folder, tables, over], daemon=True)
     thread.start()
     try:
         yield
@@ -54,8 +55,7 @@ def following(job: Job) -> Iterator[None]:
         thread.join(LAST_LOOK_SECONDS)
 
 
-def _follow(folder: Path, over: Event) -> None:
-    tables = {"": NewRows(layout.live_steps(folder)), "validation/": NewRows(layout.live_validations(folder))}
+def _follow(folder: Path, tables: dict[str, NewRows], over: Event) -> None:
     live, last_look = None, False
     try:
         while not last_look:

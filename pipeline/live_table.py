@@ -3,6 +3,7 @@
 Columns may come later (a loss term of a later phase): then the file is written anew, at once. Rows are seen by others within a second.
 """
 
+import os
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -51,18 +52,18 @@ class NewRows:
     """What a `LiveTable` gains from now on. One that lies there already is not looked at until it is opened to go on."""
 
     def __init__(self, path: Path) -> None:
-        self._path, self._file = path, _number(path)
+        self._path, self._before = path, _mark(path)
         self._columns, self._position, self._last = list[str](), 0, 0.0
+        self._file: tuple[int, bytes] | None = None
 
     def read(self) -> list[dict[str, float]]:
         """Whole rows that were not there at the last look; none while there is no file."""
-        number = _number(self._path)
-        if number is None or (number == self._file and not self._columns):
+        if not self._file and _mark(self._path) in (None, self._before):
             return []
         with self._path.open("rb") as file:
-            if number != self._file:
-                self._file, self._columns = number, _cells(file.readline())
-                self._position = file.tell()
+            this = (os.fstat(file.fileno()).st_ino, file.readline())
+            if this != self._file:  # written anew
+                self._file, self._columns, self._position = this, _cells(this[1]), file.tell()
             file.seek(self._position)
             text = file.read()
         whole = text[: text.rfind(b"\n") + 1]
@@ -94,9 +95,9 @@ def _text(number: int | float) -> str:
     return str(number) if isinstance(number, int) else f"{number:.6g}"
 
 
-def _number(path: Path) -> int | None:
-    """Of the file itself: another one under the same name has another."""
+def _mark(path: Path) -> tuple[int, int] | None:
+    """Another one for another file of this name, or another content."""
     try:
-        return path.stat().st_ino
+        return path.stat().st_ino, path.stat().st_mtime_ns
     except FileNotFoundError:
         return None
