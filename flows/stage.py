@@ -10,10 +10,12 @@ import sys
 import urllib.request
 
 from flows import environment, supervise
+from flows.live import followed
 from pipeline import layout, runner
 from pipeline.errors import InputError, named
 from pipeline.journey import STAGES
 from pipeline.manifest import WHOLE
+from pipeline.params_file import load
 from pipeline.runner import Outcome, Summary
 
 ANSWER_SECONDS = 3.0
@@ -53,6 +55,8 @@ def run(stage: str, dataset: str) -> Summary:
         return stage_flow.run(stage, dataset)
     if url:
         print(f"no Prefect server answers at {url}: {stage}@{dataset} runs without it", file=sys.stderr)
+    if STAGES[stage].takes("watch"):
+        return runner.run(stage, dataset, followed(runner.local(load(layout.PARAMS).machine.workers)))
     return runner.run(stage, dataset)
 
 

@@ -18,6 +18,7 @@ from prefect.states import Completed, Failed
 
 from flows.artifacts import PAGES, show_page, show_table, showing_previews
 from flows.link import run_linked
+from flows.live import following
 from flows.places import Compute, Place, place
 from flows.stage import sentence
 from pipeline import layout, runner
@@ -69,7 +70,7 @@ def as_tasks(where: Place) -> MapJobs:
     def map_jobs(jobs: list[Job]) -> Iterator[Outcome]:
         try:
             if len(jobs) == 1 and where.compute_alone:
-                with _previews(jobs[0]):
+                with _previews(jobs[0]), following(jobs[0]):
                     yield from _outcomes(compute_clips(_name(jobs), jobs, where.compute_alone, return_state=True))
                 return
             futures = [compute_clips.submit(_name(batch), batch, where.compute) for batch in batches(jobs)]

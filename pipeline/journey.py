@@ -7,6 +7,7 @@ A stage is one function, and its signature says what it needs:
     out, work                          the folder to fill, and one for unfinished state
     made_by                            what goes into the attributes of files
     device                             cpu or cuda
+    watch                              a folder for what is seen while it runs; the same after a resume, and no part of the result
     dataset_name, own_model            the data set's name; whether it has a segmentation model of its own
     item and root, or split            what a call per item or split works on
 """

@@ -31,6 +31,7 @@ MACHINERY = frozenset(
             "index",
             "journey",
             "layout",
+            "live_table",
             "manifest",
             "overlap",
             "params",
@@ -40,7 +41,7 @@ MACHINERY = frozenset(
             "progress",
         ),
         *("devices", "stopping", "training_state"),
-        *("prepare", "provenance", "runner", "scan", "store", "store_care", "weights", "weights_care", "yaml_file"),
+        *("prepare", "provenance", "runner", "scan", "store", "store_care", "training_watch", "weights", "weights_care", "yaml_file"),
     )
 )
 

@@ -251,6 +251,7 @@ def _call(job: Job, out: Path, store: Store) -> None:
         "work": lambda: store.work(job.key),
         "made_by": lambda: job.made_by,
         "device": lambda: job.device,
+        "watch": lambda: Path(job.watch),
     }
     extra = {name: value() for name, value in offered.items() if stage.takes(name)}
     stage.load()(**job.arguments, **job.sections, **extra)

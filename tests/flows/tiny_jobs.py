@@ -8,7 +8,7 @@ from pipeline.runner import Outcome
 
 
 def job(name: str) -> Job:
-    return Job(stage="", name=name, key="", store="", arguments={}, sections={}, made_by={}, device="cpu", threads=1)
+    return Job(stage="", name=name, key="", store="", arguments={}, sections={}, made_by={}, device="cpu", threads=1, watch="")
 
 
 def compute(job: Job) -> Outcome:

@@ -124,7 +124,7 @@ class Writing(Stage):
     def load(self): return run
 
 STAGES["writing"] = Writing("writing", "", per="dataset")
-print(runner.compute(Job("writing", "*", "ab12", sys.argv[1], {}, {}, {"libraries": {}}, "cpu", 1)))
+print(runner.compute(Job("writing", "*", "ab12", sys.argv[1], {}, {}, {"libraries": {}}, "cpu", 1, "")))
 """
 
 

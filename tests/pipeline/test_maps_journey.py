@@ -75,6 +75,7 @@ def journey(root: Path, has: set[str]) -> Finished:
         chosen = params.Dataset(exclude=[], min_frames=6)
         dataset.run_split(split, clips.folder("clips"), optical_flow=flow, out=data, p=chosen, **maps)
     arguments = {"optical_flow": flow, "dataset": data, "out": clips.folder("train"), "work": clips.folder("work"), **maps}
+    arguments["watch"] = clips.folder("watch")
     train.run(clips.folder("clips"), **arguments, p=TINY, device="cpu")
     for clip in (*USED, "gone"):
         (clips.folder("synthesize") / clip).mkdir()
@@ -220,9 +221,8 @@ def test_maps_of_another_kind_than_it_was_trained_on_are_refused(tmp_path):
         dataset.run_split(
             split, clips.folder("clips"), optical_flow=clips.folder("optical_flow"), out=clips.folder("dataset"), p=chosen, **clips.maps()
         )
-    train.run(
-        clips.folder("clips"), **arguments, **clips.maps(), work=clips.folder("work"), p=TINY.model_copy(update={"steps": 1}), device="cpu"
-    )
+    arguments |= {"work": clips.folder("work"), "watch": clips.folder("watch")}
+    train.run(clips.folder("clips"), **arguments, **clips.maps(), p=TINY.model_copy(update={"steps": 1}), device="cpu")
     other = MappedClips(tmp_path / "other", {"canny"})
     other.add("b", "test", 6)
     with pytest.raises(InputError, match="b: its maps are 1 edge channels; the generator was trained on 15 edge channels"):

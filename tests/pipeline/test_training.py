@@ -14,6 +14,7 @@ from safetensors.torch import load_file
 from pipeline import dataset, layout, learner, params, train
 from pipeline.checkpoint import TrainedImageGenerator
 from pipeline.errors import InputError
+from pipeline.live_table import rows_of
 from pipeline.maps import MapKind
 from tests.pipeline.test_report import TRAINING
 
@@ -54,7 +55,7 @@ class Folder:
         for folder in (out, work):
             folder.mkdir(exist_ok=True)
         arguments = {"optical_flow": self.clips.folder("optical_flow"), "dataset": self.clips.folder("dataset"), **self.clips.maps()}
-        train.run(self.clips.folder("clips"), **arguments, out=out, work=work, p=p, device="cpu")
+        train.run(self.clips.folder("clips"), **arguments, out=out, work=work, watch=self.watch(name), p=p, device="cpu")
         return out
 
     def train_image_generator(self, name: str, generator: dict[str, int], **changes: Any) -> Path:
@@ -66,11 +67,16 @@ class Folder:
         for folder in (out, work):
             folder.mkdir(exist_ok=True)
         arguments = {"optical_flow": self.clips.folder("optical_flow"), "dataset": self.clips.folder("dataset"), **self.clips.maps()}
-        train.run_image_generator(self.clips.folder("clips"), **arguments, out=out, work=work, p=p, image=section, device="cpu")
+        train.run_image_generator(
+            self.clips.folder("clips"), **arguments, out=out, work=work, watch=self.root / f"{name}.watch", p=p, image=section, device="cpu"
+        )
         return out
 
     def work(self, name: str) -> Path:
         return self.root / f"{name}.work"
+
+    def watch(self, name: str) -> Path:
+        return self.root / f"{name}.watch"
 
 
 @pytest.fixture(scope="module")
@@ -135,6 +141,11 @@ def test_a_training_that_was_killed_ends_as_if_it_had_never_stopped(folder, monk
     assert files(again) == files(whole)
     ours, theirs = (torch.load(layout.training_state(folder.work(f"{name}-{killed_in}"))) for name in ("killed", "whole"))
     torch.testing.assert_close(ours, theirs, rtol=0, atol=0)
+    curves = [rows_of(layout.live_steps(folder.watch(f"{name}-{killed_in}"))) for name in ("killed", "whole")]
+    ours, theirs = ([(row["step"], row["learning_rate"], row["generator_total"]) for row in rows] for rows in curves)
+    assert ours == theirs and [step for step, *_ in ours] == list(range(1, len(ours) + 1))
+    ours, theirs = (rows_of(layout.live_validations(folder.watch(f"{name}-{killed_in}"))) for name in ("killed", "whole"))
+    assert ours == theirs and ours
 
 
 def test_sigterm_saves_after_the_step_and_is_then_delivered(folder, monkeypatch):
