@@ -58,14 +58,14 @@ class Change:
         return self._applied(pose, self._nearest)
 
     def optical_flow(self, optical_flow: Float[np.ndarray, "t h w 2"]) -> Float[np.ndarray, "t height width 2"]:
-        """In pixels of the result; float32 where it is changed."""
+        """In pixels of the result."""
         if self._keeps(optical_flow):
             return optical_flow
         vertical, horizontal = self._ratios
         changed = self._placed(optical_flow[:, self.rows, self.columns].astype(np.float32), self._resize(cv2.INTER_LINEAR))
         changed[..., 0] *= -horizontal if self.mirrored else horizontal  # each alone: four times as fast as both at once
         changed[..., 1] *= vertical
-        return changed
+        return changed.astype(optical_flow.dtype, copy=False)
 
     def confidence(
         self, confidence: UInt8[np.ndarray, "t h w"], optical_flow: Float[np.ndarray, "t height width 2"]
