@@ -101,9 +101,10 @@ def test_all_that_belongs_to_a_pixel_lies_where_its_centre_does(change):
         np.testing.assert_allclose(one(columns.astype(np.uint8))[0], place, atol=0.501)
     still = np.zeros((1, *change.size, 2), np.float32)
     np.testing.assert_allclose(change.confidence(columns.astype(np.uint8), still)[0], place, atol=0.501)
-    moved = change.optical_flow(np.repeat(columns[..., None], 2, axis=-1).astype(np.float16))[0]
     across = -ratio if change.mirrored else ratio
-    np.testing.assert_allclose(moved[inner][..., 0], across * place[inner], atol=1e-3)
+    for dtype, tolerance in ((np.float32, 1e-4), (np.float16, 1 / 16)):  # of 64 to 128 pixels, float16 has steps of 1/16
+        moved = change.optical_flow(np.repeat(columns[..., None], 2, axis=-1).astype(dtype))[0]
+        np.testing.assert_allclose(moved[inner][..., 0], across * place[inner], atol=tolerance)
 
 
 def test_flow_that_leads_out_of_what_is_seen_is_not_trusted_and_all_other_is():
@@ -138,7 +139,7 @@ def test_any_number_of_frames_is_changed_into_as_many_that_lie_one_after_another
         changed = getattr(change, name.replace("sketch", "edge"))(ARRAYS[name][:frames])
         assert changed.shape == (frames, *change.size, *ARRAYS[name].shape[3:])
         assert changed.flags.c_contiguous
-        assert changed.dtype == (np.float32 if name == "optical_flow" else ARRAYS[name].dtype)
+        assert changed.dtype == ARRAYS[name].dtype
         assert not changed.any()
 
 
@@ -156,7 +157,7 @@ def test_where_nothing_changes_arrays_are_returned_as_they_are():
         (settings(flip=0.5, scale_range=[1.0, 1.7]), (HEIGHT, WIDTH)),
         (settings(flip=0.5, scale_range=[0.6, 2.0], crop=[48, 36]), (36, 48)),
         (settings(flip=0.5, scale_range=[0.5, 0.5], crop=[45, 30]), (30, 45)),
-        (settings(flip=0.5, scale_range=[30.0, 40.0]), (HEIGHT, WIDTH)),
+        (settings(flip=0.5, scale_range=[200.0, 300.0]), (HEIGHT, WIDTH)),
     ],
 )
 def test_every_draw_has_the_same_size_and_takes_as_much_of_the_random_numbers(p, size):
@@ -231,7 +232,7 @@ def test_a_changed_face_sketch_is_the_sketch_of_the_changed_face(name):
 def test_a_frame_without_a_face_and_a_line_that_is_not_seen_stay_what_they_are():
     sketch = np.zeros((1, HEIGHT, WIDTH, 15), np.uint8)
     sketch[..., 8] = 255
-    for change in CHANGES.values():
+    for change in (*CHANGES.values(), Change(slice(0, 15), slice(0, 20), (HEIGHT, WIDTH), False)):
         changed = change.edge(sketch)
         assert (changed[..., 10 if change.mirrored else 8] == 255).all()
         assert changed.any(axis=(0, 1, 2)).sum() == 1

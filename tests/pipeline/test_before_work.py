@@ -348,7 +348,7 @@ def test_masks_for_a_palette_of_other_things_are_refused_before_any_work(tmp_pat
         before_work.check(CLIPS, "mine", check(text, PATH))
 
 
-NEED_MAPS = ("dataset", "train", "train_per_frame", "synthesize", "synthesize_per_frame", "evaluate", "report")
+NEED_MAPS = ("dataset", "train", "train_per_frame", "train_image_generator", "synthesize", "synthesize_per_frame", "evaluate", "report")
 
 
 def test_a_data_set_without_maps_can_have_what_needs_none():
