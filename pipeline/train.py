@@ -14,7 +14,7 @@ import torch
 from torch.utils.data import DataLoader
 
 from models.video_generator import Generated
-from pipeline import divergence, layout, learner, params, preview, progress
+from pipeline import divergence, layout, learner, memory_estimate, params, preview, progress
 from pipeline.batch import Batch
 from pipeline.devices import Devices
 from pipeline.errors import InputError
@@ -82,7 +82,7 @@ def _train(folders: Folders, dataset: Path, out: Path, work: Path, p: params.Tra
     state, schedule = TrainingState(work, learning.parts(), devices), windows.schedule
     state.resume()
     _say(learning.kind, schedule, state)
-    with Stopping() as stopping:
+    with memory_estimate.told(learning, schedule, index, p, devices), Stopping() as stopping:
         for step, batch in progress.track(_batches(windows, state.step + 1, learning, devices), "train", schedule.steps - state.step):
             carried = None if step.starts_sequence else state.carried
             stepped = learner.step(learning, batch, carried, step, p, devices)
