@@ -40,7 +40,7 @@ MACHINERY = frozenset(
             "preview",
             "progress",
         ),
-        *("devices", "stopping", "training_state"),
+        *("allocations", "devices", "memory_estimate", "stopping", "training_state"),
         *("prepare", "provenance", "runner", "scan", "store", "store_care", "training_watch", "weights", "weights_care", "yaml_file"),
     )
 )

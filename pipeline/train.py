@@ -18,7 +18,7 @@ import torch
 from torch.utils.data import DataLoader
 
 from models.video_generator import Generated
-from pipeline import divergence, layout, learner, learners, params, preview
+from pipeline import divergence, layout, learner, learners, memory_estimate, params, preview
 from pipeline.batch import Batch
 from pipeline.devices import Devices
 from pipeline.errors import InputError
@@ -120,7 +120,8 @@ def _train(build: Build, folders: Folders, dataset: Path, places: Places, p: par
     state.resume()
     _say(learning.kind, schedule, state)
     watching = Watch(places.watch, "train", schedule.steps, state.step) if devices.is_main else nullcontext()
-    with Stopping() as stopping, watching as watch:
+    memory = memory_estimate.told(learning, schedule, index, p, devices)
+    with memory, Stopping() as stopping, watching as watch:
         for (step, batch), waited in timed(_batches(windows, state.step + 1, learning, devices)):
             carried = None if step.starts_sequence else state.carried
             stepped = learner.step(learning, batch, carried, step, p, devices)
