@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
-from pipeline import extractors, palettes, params, weights
+from pipeline import extractors, launched, palettes, params, weights
 from pipeline.errors import InputError
 from pipeline.journey import STAGES, Stage
 from pipeline.params_file import Params
@@ -31,6 +31,9 @@ SPLIT_SETTINGS = ("splits", "test_share", "test_videos", "test_sequences", "test
 
 def check(stage: Stage, dataset: str, all_params: Params) -> None:
     """InputError, naming the parameter, where this stage or one ahead is bound to fail."""
+    if launched.by_torchrun() and not stage.in_ranks:
+        shared = ", ".join(other.name for other in STAGES.values() if other.in_ranks)
+        raise InputError(f"{stage.name} is made by one process: call it without torchrun, which is for {shared}")
     done, stages = upstream(stage), list(STAGES.values())
     if not has_maps(dataset, all_params):
         stages = [other for other in stages if not needs_maps(other)]
@@ -297,7 +300,15 @@ class _Entry:
         if p.min_frames > clips.frames:
             raise InputError(f"{self.where}.dataset.min_frames is {p.min_frames}: clips have clips.frames = {clips.frames}")
 
+    def _check_shares(self, name: str, batch_size: int) -> None:
+        """Of a batch, every process has the same share."""
+        here = launched.by_torchrun()
+        processes, whose = (here.processes, "torchrun's processes") if here else (self._all_params.machine.devices, "machine.devices")
+        if batch_size % processes:
+            raise InputError(f"{self.where}.{name}.batch_size is {batch_size}: it must divide by the number of {whose}, {processes}")
+
     def _check_training(self, p: params.Train) -> None:
+        self._check_shares("train", p.batch_size)
         clips = self._section(params.Clips)
         needed = p.window_frames + p.generator.past_frames
         if needed > clips.frames:

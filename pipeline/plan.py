@@ -34,6 +34,8 @@ class Job:
     """Key, inputs, parameters, libraries, code digest, device: for the attributes of files."""
     device: str
     threads: int
+    ranks: int = 1
+    """Processes that compute it together; they are no part of the key."""
 
 
 def plan(stage: Stage, dataset: str, all_params: Params, store: Store) -> list[Job]:
@@ -164,6 +166,7 @@ class _JobMaker:
         self.sections = {name: all_params.section(cls, dataset) for name, cls in stage.sections().items()}
         self.device = all_params.machine.device
         self.threads = all_params.machine.threads if stage.per == "dataset" else 1
+        self.ranks = all_params.machine.devices if stage.in_ranks else 1
         self.shared = self._shared(*extra_modules)
 
     def _shared(self, *extra_modules: str) -> dict[str, Any]:
@@ -192,9 +195,8 @@ class _JobMaker:
         parts = {**self.shared, "inputs": inputs}
         key = key_of(parts)
         made_by = {"key": key, **parts}
-        return Job(
-            self.stage.name, name, key, str(self.store.root), {**arguments, **self.named}, self.sections, made_by, self.device, self.threads
-        )
+        where = (self.device, self.threads, self.ranks)
+        return Job(self.stage.name, name, key, str(self.store.root), {**arguments, **self.named}, self.sections, made_by, *where)
 
 
 def _with_hashes(values: dict[str, Any], where: str) -> dict[str, Any]:

@@ -30,6 +30,7 @@ MACHINERY = frozenset(
             "errors",
             "index",
             "journey",
+            "launched",
             "layout",
             "manifest",
             "overlap",
@@ -39,7 +40,8 @@ MACHINERY = frozenset(
             "preview",
             "progress",
         ),
-        *("prepare", "provenance", "runner", "scan", "store", "store_care", "weights", "weights_care", "yaml_file"),
+        *("prepare", "provenance", "rank", "ranks", "runner", "scan", "store", "store_care", "torchrun"),
+        *("weights", "weights_care", "worker", "yaml_file"),
     )
 )
 
