@@ -28,11 +28,10 @@ def main(arguments: list[str] | None = None) -> int:
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # on a machine that others use too, spinning threads cost a multiple
     if torchrun.follows():
         return torchrun.follow()
-    with torchrun.leading():
-        return lead(asked.stage, asked.dataset)
+    return torchrun.leading(lambda: work(asked.stage, asked.dataset))
 
 
-def lead(stage: str, dataset: str) -> int:
+def work(stage: str, dataset: str) -> int:
     """Runs the stage and prints what came of it. The status to end with."""
     if "DVC_STAGE" in os.environ:
         supervise.end_with_starter()

@@ -7,8 +7,8 @@ compute, or that there is nothing: so they cannot find different things. Who fai
 import os
 import pickle
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 from queue import Empty, Queue
@@ -21,7 +21,7 @@ from pipeline.plan import Job
 from pipeline.worker import Failed, Outcome, call, end_with_parent, failure, require_gpus
 
 JOB, FAILED, OVER = "job", "failed", "over"
-"""What the first computes (None: nothing); what another has failed with; that the first has said all."""
+"""What the first computes (None: nothing); what another has failed with; the status with which the first ends, and all others after it."""
 PATIENCE = timedelta(days=7)
 """Nobody waits for somebody who is gone: torchrun ends all processes then, or the connection breaks."""
 TELL_SECONDS = 5.0
@@ -35,13 +35,21 @@ def follows() -> bool:
 
 
 def follow() -> int:
-    """Computes what the first process says, and writes nothing. The status to end with."""
+    """Computes what the first process says, and writes nothing. The status to end with: the first's, or torchrun waits for minutes."""
     end_with_parent(os.getppid())
-    channel, over = _channel(), Event()
+    channel = _channel()
     job: Job | None = pickle.loads(channel.get(JOB))
-    if job is None:
-        return 0
-    _watch(OVER, lambda: over.wait(TELL_SECONDS) or os._exit(1))
+    if job is not None and not _computed(job, channel):
+        with suppress(RuntimeError):  # before, torchrun would end the first, which may be telling it
+            channel.wait([OVER], timedelta(seconds=2 * TELL_SECONDS))
+        return 1
+    return int(channel.get(OVER))
+
+
+def _computed(job: Job, channel: Any) -> bool:
+    """Whether it went well; if not, the others are told."""
+    ended = Event()
+    _watch(OVER, lambda: ended.wait(TELL_SECONDS) or os._exit(1))
     with TemporaryDirectory(prefix="follower-") as out:
         try:
             require_gpus_here(job)
@@ -49,24 +57,22 @@ def follow() -> int:
         except Exception as error:
             channel.set(FAILED, pickle.dumps(failure(job, error)))
             _disconnect()
-            with suppress(RuntimeError):  # before, torchrun would end the first, which may be telling it
-                channel.wait([OVER], timedelta(seconds=2 * TELL_SECONDS))
-            return 1
+            return False
         finally:
-            over.set()
-    return 0
+            ended.set()
+    return True
 
 
 def lead(job: Job, out: Path) -> None:
     """Calls the stage's function here, into `out`, and in all other processes. Raises Failed where one of them does first."""
-    told, over = Queue[Outcome](), Event()
+    told, ended = Queue[Outcome](), Event()
 
     def end() -> None:
         told.put(pickle.loads(_channel().get(FAILED)))
-        if not over.wait(TELL_SECONDS):
+        if not ended.wait(TELL_SECONDS):
             outcome = told.get()
             print(outcome.trace or outcome.problem, file=sys.stderr, flush=True)
-            dismiss()
+            _dismiss(1)
             os._exit(1)
 
     _channel().set(JOB, pickle.dumps(job))
@@ -74,32 +80,33 @@ def lead(job: Job, out: Path) -> None:
     try:
         _call(job, out)
     except Exception:
-        over.set()
+        ended.set()
         with suppress(Empty):
             raise Failed(told.get(timeout=TELL_SECONDS)) from None
         raise
     finally:
-        over.set()
+        ended.set()
 
 
-@contextmanager
-def leading() -> Iterator[None]:
-    """Whatever becomes of the block, the others end after it. Does nothing where torchrun did not start this process."""
-    if launched.by_torchrun():
-        end_with_parent(os.getppid())
+def leading(work: Callable[[], int]) -> int:
+    """The status of the work, which the first process does; whatever becomes of it, the others end after it. Elsewhere, just the work."""
+    if not launched.by_torchrun():
+        return work()
+    end_with_parent(os.getppid())
+    status = 1
     try:
-        yield
+        status = work()
     finally:
-        if launched.by_torchrun():
-            dismiss()
+        _dismiss(status)
+    return status
 
 
-def dismiss() -> None:
+def _dismiss(status: int) -> None:
     with suppress(RuntimeError):  # they are gone
         channel = _channel()
         if not channel.check([JOB]):
             channel.set(JOB, pickle.dumps(None))
-        channel.set(OVER, b"")
+        channel.set(OVER, str(status))
 
 
 def require_gpus_here(job: Job) -> None:

@@ -63,4 +63,4 @@ def test_bad_input_on_another_machine_is_told_once_by_the_first(prepared: Projec
 def test_a_stage_that_one_process_makes_is_refused(prepared: Project) -> None:
     machines = torchrun(prepared, "clips")
     assert said(machines).count("clips is made by one process: call it without torchrun, which is for train\n") == 1
-    assert sorted(bool(machine.returncode) for machine in machines) == [False, True]
+    assert all(machine.returncode for machine in machines)
