@@ -40,6 +40,7 @@ MACHINERY = frozenset(
             "preview",
             "progress",
         ),
+        *("devices", "stopping", "training_state"),
         *("prepare", "provenance", "rank", "ranks", "runner", "scan", "store", "store_care", "torchrun"),
         *("weights", "weights_care", "worker", "yaml_file"),
     )
