@@ -136,6 +136,7 @@ class _Entry:
             params.Dataset: self._check_dataset,
             params.Pose: self._check_pose,
             params.Train: self._check_training,
+            params.TrainImageGenerator: self._check_image_generator,
             params.Evaluate: self._check_evaluation,
         }
         missing = {cls: [*self._missing_libraries(cls), *self._missing_weights(cls)] for cls in self.sections if cls in ahead}
@@ -299,11 +300,18 @@ class _Entry:
             raise InputError(f"{self.where}.dataset.min_frames is {p.min_frames}: clips have clips.frames = {clips.frames}")
 
     def _check_shares(self, name: str, batch_size: int) -> None:
-        """Of a batch, every process has the same share."""
-        here = launched.by_torchrun()
-        processes, whose = (here.processes, "torchrun's processes") if here else (self._all_params.machine.devices, "machine.devices")
+        """Every process has the same share of a batch."""
+        here, devices = launched.by_torchrun(), self._all_params.machine.devices
+        processes, whose = (here.processes, f"torchrun's {here.processes}") if here else (devices, f"machine.devices = {devices}")
         if batch_size % processes:
-            raise InputError(f"{self.where}.{name}.batch_size is {batch_size}: it must divide by the number of {whose}, {processes}")
+            raise InputError(
+                f"{self.where}.{name}.batch_size is {batch_size}: {whose} processes share it equally, "
+                f"so it must be a multiple of {processes}"
+            )
+
+    def _check_image_generator(self, p: params.TrainImageGenerator) -> None:
+        if p.enabled:
+            self._check_shares("train_image_generator", p.batch_size)
 
     def _check_training(self, p: params.Train) -> None:
         self._check_shares("train", p.batch_size)

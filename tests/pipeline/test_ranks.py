@@ -1,5 +1,6 @@
 """One job in two real processes, connected by gloo."""
 
+import dataclasses
 import os
 import signal
 import subprocess
@@ -11,8 +12,10 @@ from pathlib import Path
 import psutil
 import pytest
 import tiny_ranks
+import torch
 
-from pipeline import runner
+from pipeline import params, runner
+from pipeline.errors import InputError
 from pipeline.store import Store
 from tests.conftest import REPOSITORY
 from tests.flows.processes import assert_ended, wait_for
@@ -95,3 +98,17 @@ def ranks_of(store: Path) -> list[psutil.Process]:
 
 def work(store: Path) -> Path:
     return store / "work" / "ab12"
+
+
+@pytest.mark.parametrize(("number", "here"), [("machine.devices", 4), ("torchrun's --nproc-per-node", 3)])
+def test_less_gpus_than_processes_are_named(number: str, here: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    if here == 3:
+        for name, value in {"RANK": 0, "WORLD_SIZE": 6, "LOCAL_WORLD_SIZE": here}.items():
+            monkeypatch.setenv(name, str(value))
+    job = dataclasses.replace(tiny_ranks.job(Path("store"), "well"), device="cuda", ranks=4)
+    machine = params.Machine(device="cuda", threads=1, devices=4, workers=1, task_runner="local")
+    with pytest.raises(InputError) as refused:
+        runner.require_device([job], machine)
+    assert str(refused.value) == f"{number} is {here}, each with a GPU of its own, but torch finds 2 here: it may be at most 2"
