@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any, TypeVar
 
-from pipeline import extractors, palettes, params, weights
+from pipeline import extractors, launched, palettes, params, weights
 from pipeline.errors import InputError
 from pipeline.journey import STAGES, Stage
 from pipeline.params_file import Params
@@ -32,6 +32,9 @@ SPLIT_SETTINGS = ("splits", "test_share", "test_videos", "test_sequences", "test
 
 def check(stage: Stage, dataset: str, all_params: Params) -> None:
     """InputError, naming the parameter, where this stage or one ahead is bound to fail."""
+    if launched.by_torchrun() and not stage.in_ranks:
+        shared = ", ".join(other.name for other in STAGES.values() if other.in_ranks)
+        raise InputError(f"{stage.name} is made by one process: call it without torchrun, which is for {shared}")
     done, stages = upstream(stage), list(STAGES.values())
     if not has_maps(dataset, all_params):
         stages = [other for other in stages if not needs_maps(other)]
@@ -133,6 +136,7 @@ class _Entry:
             params.Dataset: self._check_dataset,
             params.Pose: self._check_pose,
             params.Train: self._check_training,
+            params.TrainImageGenerator: self._check_image_generator,
             params.Evaluate: self._check_evaluation,
         }
         missing = {cls: [*self._missing_libraries(cls), *self._missing_weights(cls)] for cls in self.sections if cls in ahead}
@@ -295,7 +299,22 @@ class _Entry:
         if p.min_frames > clips.frames:
             raise InputError(f"{self.where}.dataset.min_frames is {p.min_frames}: clips have clips.frames = {clips.frames}")
 
+    def _check_shares(self, name: str, batch_size: int) -> None:
+        """Every process has the same share of a batch."""
+        here, devices = launched.by_torchrun(), self._all_params.machine.devices
+        processes, whose = (here.processes, f"torchrun's {here.processes}") if here else (devices, f"machine.devices = {devices}")
+        if batch_size % processes:
+            raise InputError(
+                f"{self.where}.{name}.batch_size is {batch_size}: {whose} processes share it equally, "
+                f"so it must be a multiple of {processes}"
+            )
+
+    def _check_image_generator(self, p: params.TrainImageGenerator) -> None:
+        if p.enabled:
+            self._check_shares("train_image_generator", p.batch_size)
+
     def _check_training(self, p: params.Train) -> None:
+        self._check_shares("train", p.batch_size)
         clips = self._section(params.Clips)
         needed, because = _frames_of_a_window(p)
         if needed > clips.frames:

@@ -37,14 +37,14 @@ class Learner:
 
     def result(self) -> nn.Module:
         """The generator that is kept."""
-        return self.mean.module if self.mean else raw(self.networks.generator)
+        return self.mean.module if self.mean else self.networks.generator
 
     def save(self, folder: Path) -> None:
         self.saving(folder, self.result())
 
     def parts(self) -> dict[str, Any]:
         """All that changes while it learns."""
-        networks = {f"network {name}": raw(network) for name, network in self.networks.trained().items()}
+        networks = {f"network {name}": network for name, network in self.networks.trained().items()}
         optimizers = {f"optimizer {name}": optimizer for name, optimizer in self.optimizers.items()}
         return {**networks, **optimizers, "scaler": self.scaler, **({"mean": self.mean} if self.mean else {})}
 
@@ -71,11 +71,11 @@ def step(learner: Learner, batch: Batch, carried: Carried | None, step: Step, p:
     if problem := divergence.problem(terms, p.divergence):
         return Stepped(fake, terms, problem)
 
-    _update(learner, ["generator"], lead_back(learner.scaler.scale(g_loss), seen, fake), step.learning_rate)
-    _update(learner, list(judged), learner.scaler.scale(d_loss), step.learning_rate)
+    _update(learner, ["generator"], lead_back(learner.scaler.scale(g_loss), seen, fake), step.learning_rate, devices)
+    _update(learner, list(judged), learner.scaler.scale(d_loss), step.learning_rate, devices)
     learner.scaler.update()
     if learner.mean:
-        learner.mean.update_parameters(raw(networks.generator))
+        learner.mean.update_parameters(networks.generator)
     return Stepped(fake, terms, None)
 
 
@@ -85,19 +85,13 @@ def _read(terms: dict[str, Tensor], devices: Devices) -> dict[str, float]:
     return dict(zip(terms, values, strict=True))
 
 
-def _update(learner: Learner, names: list[str], loss: Tensor, rate: float) -> None:
+def _update(learner: Learner, names: list[str], loss: Tensor, rate: float, devices: Devices) -> None:
     optimizers = [learner.optimizers[name] for name in names]
     for optimizer in optimizers:
         optimizer.param_groups[0]["lr"] = rate
         optimizer.zero_grad(set_to_none=True)
     weights = [weight for optimizer in optimizers for weight in optimizer.param_groups[0]["params"]]
     torch.autograd.backward(loss, inputs=weights)  # nothing else: the fakes that a discriminator saw need no gradients
+    devices.average([weight.grad for weight in weights if weight.grad is not None])
     for optimizer in optimizers:
         learner.scaler.step(optimizer)
-
-
-def raw(network: nn.Module) -> nn.Module:
-    """Without the wrapper that shares its gradients."""
-    module = getattr(network, "module", network)
-    assert isinstance(module, nn.Module)
-    return module

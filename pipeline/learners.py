@@ -69,11 +69,10 @@ def _learner(
             network.to(devices.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
             if p.compile:
                 network.compile()
-    shared = Networks(devices.sharing(generator), {n: devices.sharing(d) for n, d in networks.discriminators.items()}, networks.vgg)
-    optimizers = {name: torch.optim.Adam(n.parameters(), betas=(0.5, 0.999), fused=True) for name, n in shared.trained().items()}
+    optimizers = {name: torch.optim.Adam(n.parameters(), betas=(0.5, 0.999), fused=True) for name, n in networks.trained().items()}
     averaging = get_ema_multi_avg_fn(p.ema_decay)  # type: ignore[no-untyped-call]
     mean = AveragedModel(generator, multi_avg_fn=averaging) if p.ema_decay else None
-    return Learner(shared, optimizers, GradScaler(devices.device.type, enabled=p.precision == "float16"), mean, kind, maps, saving)
+    return Learner(networks, optimizers, GradScaler(devices.device.type, enabled=p.precision == "float16"), mean, kind, maps, saving)
 
 
 def _discriminators(kind: Kind, p: params.Train, maps: MapKind) -> dict[str, Discriminator]:

@@ -36,6 +36,8 @@ class Job:
     threads: int
     watch: str
     """The folder for what is seen while it is computed; in no key."""
+    ranks: int = 1
+    """Processes that compute it together; they are no part of the key."""
 
 
 def plan(stage: Stage, dataset: str, all_params: Params, store: Store) -> list[Job]:
@@ -166,6 +168,7 @@ class _JobMaker:
         self.sections = {name: all_params.section(cls, dataset) for name, cls in stage.sections().items()}
         self.device = all_params.machine.device
         self.threads = all_params.machine.threads if stage.per == "dataset" else 1
+        self.ranks = all_params.machine.devices if stage.in_ranks else 1
         self.shared = self._shared(*extra_modules)
 
     def _shared(self, *extra_modules: str) -> dict[str, Any]:
@@ -194,9 +197,9 @@ class _JobMaker:
         parts = {**self.shared, "inputs": inputs}
         key = key_of(parts)
         made_by = {"key": key, **parts}
-        values = {**arguments, **self.named}
+        values, where = {**arguments, **self.named}, (self.device, self.threads)
         watch = str(layout.watch(self.dataset, self.stage.name, key))
-        return Job(self.stage.name, name, key, str(self.store.root), values, self.sections, made_by, self.device, self.threads, watch)
+        return Job(self.stage.name, name, key, str(self.store.root), values, self.sections, made_by, *where, watch, self.ranks)
 
 
 def _with_hashes(values: dict[str, Any], where: str) -> dict[str, Any]:

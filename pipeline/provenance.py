@@ -30,6 +30,7 @@ MACHINERY = frozenset(
             "errors",
             "index",
             "journey",
+            "launched",
             "layout",
             "live_table",
             "manifest",
@@ -40,8 +41,9 @@ MACHINERY = frozenset(
             "preview",
             "progress",
         ),
-        *("allocations", "devices", "memory_estimate", "stopping", "training_state"),
-        *("prepare", "provenance", "runner", "scan", "store", "store_care", "training_watch", "weights", "weights_care", "yaml_file"),
+        *("allocations", "devices", "memory_estimate", "stopping", "training_state", "training_watch"),
+        *("prepare", "provenance", "rank", "ranks", "runner", "scan", "store", "store_care", "torchrun"),
+        *("weights", "weights_care", "worker", "yaml_file"),
     )
 )
 

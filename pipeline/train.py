@@ -4,6 +4,7 @@ Stopped anywhere and started again, it goes on from its last saved state as if i
 """
 
 import logging
+import os
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
@@ -130,13 +131,13 @@ def _train(build: Build, folders: Folders, dataset: Path, places: Places, p: par
             state.carried = None if stepped.problem or step.ends_sequence else carry(stepped.fake, carried, learning.kind)
             if not stepped.problem:
                 state.log(stepped.terms, p.log_every)
-            last, asked = step.number == schedule.steps, devices.any(stopping.asked)
+            last, stopping.asked = step.number == schedule.steps, devices.any(stopping.asked)
             if watch:
                 watch.step(step.number, stepped.terms, learning_rate=step.learning_rate, waited_seconds=waited)
                 _look(learning, validation, state, batch, stepped.fake, watch, p, last=last)
-            if asked or last or step.number % p.save_every == 0:
+            if stopping.asked or last or step.number % p.save_every == 0:
                 state.save()
-            if asked:
+            if stopping.asked:
                 break
     if devices.is_main:
         _write(places.out, learning, state, p)
@@ -208,10 +209,16 @@ def _loaded(windows: Windows, first: int, devices: Devices) -> Iterator[tuple[St
         batch_size=None,
         num_workers=LOADER_WORKERS[device],
         pin_memory=device == "cuda",
+        worker_init_fn=_apart,
         generator=torch.Generator(),  # not torch's own: a training that goes on would find it changed
     )
     for number, window in zip(numbers, loader, strict=True):
         yield windows.schedule[number], window
+
+
+def _apart(_worker: int) -> None:
+    """What tells this process's whole group to end would end those that load for it before the step is saved."""
+    os.setpgrp()
 
 
 def _held_out(index: pd.DataFrame, p: params.TrainingValidation) -> tuple[pd.DataFrame, pd.DataFrame]:

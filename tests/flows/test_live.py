@@ -11,7 +11,7 @@ from flows import live
 from pipeline import layout, live_table
 from pipeline.live_table import LiveTable
 from pipeline.plan import Job
-from pipeline.runner import Outcome
+from pipeline.worker import Outcome
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ import os
 import time
 
 from pipeline.plan import Job
-from pipeline.runner import Outcome
+from pipeline.worker import Outcome
 
 
 def job(name: str) -> Job:

@@ -525,3 +525,20 @@ def test_what_the_documents_put_in_place_of_all_that_a_papers_entry_needs_is_eno
         keypoints = f"    pose: {{backend: torchvision_keypoints, options: {{weights: {tmp_path}/keypoints.pth}}}}\n"
         text = changed(DANCERS_POSE, keypoints, text)
     before_work.check(CLIPS, "mine", check(text, PATH))
+
+
+@pytest.mark.parametrize("by_torchrun", [False, True])
+def test_every_process_has_the_same_share_of_a_batch(by_torchrun, monkeypatch):
+    whose = "torchrun's 2" if by_torchrun else "machine.devices = 2"
+    for name, value in {"RANK": 0, "WORLD_SIZE": 2, "LOCAL_WORLD_SIZE": 1}.items() if by_torchrun else ():
+        monkeypatch.setenv(name, str(value))
+    text = TEXT if by_torchrun else changed("  devices: 1 ", "  devices: 2 ")
+    fitting = changed("\n  batch_size: 1\n  gradient_frames", "\n  batch_size: 2\n  gradient_frames", text)
+    three = changed("  batch_size: 4\n\nsynthesize", "  batch_size: 3\n\nsynthesize", fitting)
+    images = changed("  enabled: false\n  generator: {", "  enabled: true\n  generator: {", three)
+    shared = f"{whose} processes share it equally, so it must be a multiple of 2"
+    before_work.check(STAGES["train"], "smoke", check(fitting, PATH))
+    for wrong, name in ((text, "train.batch_size is 1"), (images, "train_image_generator.batch_size is 3")):
+        with pytest.raises(InputError) as refused:
+            before_work.check(STAGES["train_image_generator" if wrong == images else "train"], "smoke", check(wrong, PATH))
+        assert str(refused.value) == f"params.yaml: datasets.smoke.{name}: {shared}"

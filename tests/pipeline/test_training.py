@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import psutil
 import pytest
 import torch
 from mapped_clips import MappedClips
@@ -168,6 +169,19 @@ def test_sigterm_saves_after_the_step_and_is_then_delivered(folder, monkeypatch)
     assert delivered == [True]
     assert torch.load(layout.training_state(folder.work("sigterm")))["step"] == 3
     assert files(folder.train("sigterm", save_every=100)) == files(folder.train("no-sigterm", save_every=100))
+
+
+def test_processes_that_load_windows_are_not_ended_with_the_group_of_the_training(folder, monkeypatch):
+    step, groups = learner.step, set[int]()
+
+    def watched(*arguments):
+        groups.update(os.getpgid(process.pid) for process in psutil.Process().children())
+        return step(*arguments)
+
+    monkeypatch.setattr(learner, "step", watched)
+    monkeypatch.setitem(train.LOADER_WORKERS, "cpu", 1)
+    folder.train("loaded", steps=1)
+    assert groups and os.getpgrp() not in groups
 
 
 def test_every_term_is_logged_by_its_name(folder):
