@@ -132,6 +132,7 @@ class _Entry:
             params.Dataset: self._check_dataset,
             params.Pose: self._check_pose,
             params.Train: self._check_training,
+            params.Synthesize: self._check_synthesis,
             params.Evaluate: self._check_evaluation,
         }
         missing = {cls: [*self._missing_libraries(cls), *self._missing_weights(cls)] for cls in self.sections if cls in ahead}
@@ -323,6 +324,13 @@ class _Entry:
             scales = getattr(p, name).scales
             if largest <= 2 ** (scales - 1):
                 raise InputError(f"{self.where}.train.{name}.scales is {scales}: too many for {clips.width}x{clips.height} pixels")
+
+    def _check_synthesis(self, p: params.Synthesize) -> None:
+        where = f"{self.where}.synthesize.first_frame is {p.first_frame}"
+        if p.first_frame == "image_generator" and not self._section(params.TrainImageGenerator).enabled:
+            raise InputError(f"{where}, but train_image_generator.enabled is false")
+        if p.first_frame == "itself" and self._section(params.Train).start_from_nothing == 0:
+            raise InputError(f"{where}, but train.start_from_nothing is 0: such a model never learned to begin")
 
     def _section(self, cls: type[S]) -> S:
         section = self.sections[cls]

@@ -1,49 +1,102 @@
-"""A trained generator on disk (generator.safetensors and, to build it again, generator.json), and a training that is under way."""
+"""A trained generator on disk (generator.safetensors and, to build it again, generator.json), and a training that is under way.
+
+The image generator's files are called image_generator.
+"""
 
 import json
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import torch
+import torch.nn.functional as F
+from jaxtyping import Float
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
+from models.image_generator import GlobalImageGenerator, LocalImageGenerator
 from models.video_generator import VideoGenerator
 from pipeline import layout
 from pipeline.errors import InputError, is_machine_fault, one_line
 from pipeline.maps import MapKind
 
-WEIGHTS, DESCRIPTION = "generator.safetensors", "generator.json"
+VIDEO, IMAGE = "generator", "image_generator"
+"""Names of the files, without their endings."""
 
 
 def save_generator(folder: Path, generator: VideoGenerator, arguments: dict[str, Any], kind: MapKind, each_alone: bool) -> None:
     """`arguments` are VideoGenerator's; `each_alone`: it was trained to make every frame without the past."""
+    _save(folder, VIDEO, generator, {"generator": arguments, "maps": kind.as_attributes(), "each_alone": each_alone})
+
+
+def save_image_generator(folder: Path, generator: nn.Module, arguments: dict[str, Any], kind: MapKind) -> None:
+    """`arguments` are those of `image_generator`."""
+    _save(folder, IMAGE, generator, {"generator": arguments, "maps": kind.as_attributes()})
+
+
+def _save(folder: Path, name: str, generator: nn.Module, described: dict[str, Any]) -> None:
     folder.mkdir(parents=True, exist_ok=True)
-    save_file({name: weight.contiguous() for name, weight in generator.state_dict().items()}, folder / WEIGHTS)
-    described = {"generator": arguments, "maps": kind.as_attributes(), "each_alone": each_alone}
-    (folder / DESCRIPTION).write_text(json.dumps(described, indent=1, sort_keys=True))
+    save_file({key: weight.contiguous() for key, weight in generator.state_dict().items()}, folder / f"{name}.safetensors")
+    (folder / f"{name}.json").write_text(json.dumps(described, indent=1, sort_keys=True))
 
 
 class TrainedGenerator:
     """A generator with its weights, ready to synthesize, and the kind of maps that it was trained on."""
 
     def __init__(self, folder: Path, device: str) -> None:
-        if not (folder / DESCRIPTION).is_file():
-            raise InputError(f"{folder}: no trained generator there ({DESCRIPTION} is missing)")
-        try:
-            described = json.loads((folder / DESCRIPTION).read_text())
+        with _whole(folder, VIDEO) as described:
             self.kind = MapKind.from_attributes(described["maps"])
             self.each_alone: bool = described["each_alone"]
             network = VideoGenerator(**described["generator"])
-            network.load_state_dict(load_file(folder / WEIGHTS))
-        except Exception as error:  # damaged files raise anything
-            if is_machine_fault(error):
-                raise
-            raise InputError(f"{folder}: is no whole trained generator ({one_line(error)}); train it again") from None
+            network.load_state_dict(load_file(folder / f"{VIDEO}.safetensors"))
         self.network: VideoGenerator = network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.network.requires_grad_(False)
+
+
+class TrainedImageGenerator:
+    """One that makes frames without a past, with its weights, and the kind of maps that it was trained on."""
+
+    def __init__(self, folder: Path, device: str) -> None:
+        with _whole(folder, IMAGE) as described:
+            self.kind = MapKind.from_attributes(described["maps"])
+            network = image_generator(**described["generator"])
+            network.load_state_dict(load_file(folder / f"{IMAGE}.safetensors"))
+            levels = described["generator"]["downsamplings"] + (described["generator"]["local_blocks"] > 0)
+        self.multiple = 2**levels
+        self.network: nn.Module = network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.network.requires_grad_(False)
+
+    @torch.inference_mode()
+    def images(self, maps: Float[Tensor, "t c h w"]) -> Float[Tensor, "t 3 h w"]:
+        """In -1..1; of sizes that do not divide, as VideoGenerator's: reflected at the bottom and the right, and cropped."""
+        height, width = maps.shape[-2:]
+        if min(height, width) <= self.multiple:
+            raise ValueError(f"frames of {height} x {width} are too small: this generator needs more than {self.multiple} pixels a side")
+        image: Tensor = self.network(F.pad(maps, (0, -width % self.multiple, 0, -height % self.multiple), mode="reflect"))
+        return image[..., :height, :width]
+
+
+def image_generator(*, width: int, local_blocks: int, **arguments: Any) -> nn.Module:
+    """A global generator, or with `local_blocks` a local one on top of it; `width` is the global one's at its full resolution."""
+    if local_blocks:
+        return LocalImageGenerator(width=width // 2, local_blocks=local_blocks, **arguments)
+    return GlobalImageGenerator(width=width, **arguments)
+
+
+@contextmanager
+def _whole(folder: Path, name: str) -> Iterator[dict[str, Any]]:
+    """The description of a trained generator; what reading it and its weights raises, in one sentence."""
+    if not (folder / f"{name}.json").is_file():
+        raise InputError(f"{folder}: no trained {name.replace('_', ' ')} there ({name}.json is missing)")
+    try:
+        yield json.loads((folder / f"{name}.json").read_text())
+    except Exception as error:  # damaged files raise anything
+        if is_machine_fault(error):
+            raise
+        raise InputError(f"{folder}: is no whole trained {name.replace('_', ' ')} ({one_line(error)}); train it again") from None
 
 
 def read_weights(path: Path, parameter: str) -> dict[str, Any]:
@@ -67,14 +120,14 @@ def load_weights(network: nn.Module, path: Path, parameter: str) -> None:
 
 
 def read_state(path: Path) -> dict[str, Any]:
-    """A training under way, as `replace_at_once` wrote it."""
+    """Of a training or a video under way, as `replace_at_once` wrote it."""
     try:
         saved: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
         return saved
     except Exception as error:
         if is_machine_fault(error):
-            raise  # whoever removes the file loses days of training
-        raise InputError(f"{path}: this training's saved state is damaged ({one_line(error)}); remove the file to begin anew") from None
+            raise  # whoever removes the file may lose days of training
+        raise InputError(f"{path}: this saved state is damaged ({one_line(error)}); remove the file to begin anew") from None
 
 
 class TrainingState:
