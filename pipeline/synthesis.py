@@ -63,17 +63,19 @@ class Synthesis:
 
     @torch.inference_mode()
     def _made(self, done: int, state: State) -> Iterator[Made]:
-        past = self._network.past_frames
+        """A generator that makes each frame alone sees, as in its training, the frame's own maps in place of earlier ones."""
+        past, alone = self._network.past_frames, self._generator.each_alone
         numbers = range(done, len(self._videos[0]))
         if not numbers:
             return
         window = [maps.to(self._device) for maps in self._maps(max(t, 0) for t in range(done - past, done))]  # of each: b c h w
         for maps in ahead(self._maps(numbers)):
             going_on = len(maps)  # videos end at different times
-            window = [of_frame[:going_on] for of_frame in [*window, maps.to(self._device)][-past - 1 :]]
-            foreground = foreground_of(window[-1], self._generator.kind) if self._network.foreground else None
+            now = maps.to(self._device)
+            window = [now] * (past + 1) if alone else [*(of_frame[:going_on] for of_frame in window[-past:]), now]
+            foreground = foreground_of(now, self._generator.kind) if self._network.foreground else None
             frame, following = self._network.step(torch.stack(window, dim=1), foreground, _moved(state, self._device, going_on))
-            state = self._network.start(None) if self._generator.each_alone else following
+            state = self._network.start(None) if alone else following
             yield Made(tensor_to_frames(frame.image), state)
 
     def _maps(self, numbers: Iterable[int]) -> Iterator[Float[Tensor, "b c h w"]]:
