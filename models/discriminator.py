@@ -45,9 +45,10 @@ class Discriminator(nn.Module):
         self.scales = nn.ModuleList([PatchDiscriminator(channels, width=w, layers=layers, norm=norm) for w in widths])
         initialize(self)
 
-    def forward(self, x: Float[Tensor, "b c h w"]) -> DiscriminatorFeatures:
-        levels = pyramid(x, len(self.scales))
-        return [discriminator(level) for discriminator, level in zip(self.scales, levels, strict=True)]
+    def forward(self, x: Float[Tensor, "b c h w"], scales: int | None = None) -> DiscriminatorFeatures:
+        """`scales`: how many there are, the coarsest ones, for images that are smaller by as many halvings as scales lack."""
+        networks = self.scales[len(self.scales) - (scales or len(self.scales)) :]
+        return [discriminator(level) for discriminator, level in zip(networks, pyramid(x, len(networks)), strict=True)]
 
 
 def _convolution4(inputs: int, outputs: int, *, stride: int) -> nn.Conv2d:

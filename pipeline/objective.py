@@ -43,9 +43,6 @@ class Judged:
 
 def generate(generator: VideoGenerator, batch: Batch, each_alone: bool) -> Generated:
     foreground = batch.foreground if generator.foreground else None
-    if each_alone:
-        past = generator.past_frames
-        return generator.generate_each_alone(batch.maps[:, past:], None if foreground is None else foreground[:, past:])
     generated: Generated = generator(batch.maps, foreground, batch.past)
     return generated
 

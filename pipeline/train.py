@@ -146,8 +146,8 @@ def _generator_arguments(p: params.Train, kind: MapKind, each_alone: bool) -> di
     if p.generator.foreground and not (kind.palette and kind.palette.foreground):
         lacking = f"palette {kind.palette.name} marks no class as foreground" if kind.palette else "there are no label maps"
         raise InputError(f"train.generator.foreground is true, but {lacking}")
-    arguments = {**p.generator.model_dump(), "map_channels": kind.channels}
-    return {**arguments, "warping": False} if each_alone else arguments
+    arguments = {**p.generator.model_dump(exclude={"mask"}), "map_channels": kind.channels}
+    return {**arguments, "warping": False, "each_alone": True} if each_alone else arguments
 
 
 def _networks(p: params.Train, generator_arguments: dict[str, Any], kind: MapKind, device: str) -> Networks:

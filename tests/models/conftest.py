@@ -24,15 +24,20 @@ class Parity:
 
 
 @pytest.fixture(scope="session")
-def parity() -> Callable[[str], Parity]:
+def parity_folder() -> Path:
     shared = Path(os.environ.get("SHARED_DIR", Path(__file__).parents[2].parent / "shared"))
     folder = shared / "reference" / "parity"
     if not folder.is_dir():
         pytest.skip(f"the reference networks' numbers are not at {folder}; SHARED_DIR names the folder that holds reference/parity")
-    index = json.loads((folder / "index.json").read_text())
+    return folder
+
+
+@pytest.fixture(scope="session")
+def parity(parity_folder: Path) -> Callable[[str], Parity]:
+    index = json.loads((parity_folder / "index.json").read_text())
 
     def read(name: str) -> Parity:
-        path = folder / f"{name}.safetensors"
+        path = parity_folder / f"{name}.safetensors"
         return Parity(index[name], load_file(path) if path.exists() else {})
 
     return read
