@@ -12,12 +12,10 @@ from typing import Any
 
 import pandas as pd
 import torch
-import torch.nn.functional as F
-from jaxtyping import Float
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from models.image_generator import GlobalImageGenerator, LocalImageGenerator
+from models.frame_by_frame import FrameByFrame
 from models.video_generator import VideoGenerator
 from pipeline import layout
 from pipeline.errors import InputError, is_machine_fault, one_line
@@ -32,8 +30,8 @@ def save_generator(folder: Path, generator: VideoGenerator, arguments: dict[str,
     _save(folder, VIDEO, generator, {"generator": arguments, "maps": kind.as_attributes(), "each_alone": each_alone})
 
 
-def save_image_generator(folder: Path, generator: nn.Module, arguments: dict[str, Any], kind: MapKind) -> None:
-    """`arguments` are those of `image_generator`."""
+def save_image_generator(folder: Path, generator: FrameByFrame, arguments: dict[str, Any], kind: MapKind) -> None:
+    """`arguments` are FrameByFrame's."""
     _save(folder, IMAGE, generator, {"generator": arguments, "maps": kind.as_attributes()})
 
 
@@ -49,9 +47,10 @@ class TrainedGenerator:
     def __init__(self, folder: Path, device: str) -> None:
         with _whole(folder, VIDEO) as described:
             self.kind = MapKind.from_attributes(described["maps"])
-            self.each_alone: bool = described["each_alone"]
             network = VideoGenerator(**described["generator"])
             network.load_state_dict(load_file(folder / f"{VIDEO}.safetensors"))
+        self.multiple = 2 ** (network.downsamplings + len(network.scales) - 1)
+        """Frames need more pixels a side."""
         self.network: VideoGenerator = network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.network.requires_grad_(False)
 
@@ -62,28 +61,11 @@ class TrainedImageGenerator:
     def __init__(self, folder: Path, device: str) -> None:
         with _whole(folder, IMAGE) as described:
             self.kind = MapKind.from_attributes(described["maps"])
-            network = image_generator(**described["generator"])
+            network = FrameByFrame(**described["generator"])
             network.load_state_dict(load_file(folder / f"{IMAGE}.safetensors"))
-            levels = described["generator"]["downsamplings"] + (described["generator"]["local_blocks"] > 0)
-        self.multiple = 2**levels
-        self.network: nn.Module = network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.multiple = network.multiple
+        self.network: FrameByFrame = network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.network.requires_grad_(False)
-
-    @torch.inference_mode()
-    def images(self, maps: Float[Tensor, "t c h w"]) -> Float[Tensor, "t 3 h w"]:
-        """In -1..1; of sizes that do not divide, as VideoGenerator's: reflected at the bottom and the right, and cropped."""
-        height, width = maps.shape[-2:]
-        if min(height, width) <= self.multiple:
-            raise ValueError(f"frames of {height} x {width} are too small: this generator needs more than {self.multiple} pixels a side")
-        image: Tensor = self.network(F.pad(maps, (0, -width % self.multiple, 0, -height % self.multiple), mode="reflect"))
-        return image[..., :height, :width]
-
-
-def image_generator(*, width: int, local_blocks: int, **arguments: Any) -> nn.Module:
-    """A global generator, or with `local_blocks` a local one on top of it; `width` is the global one's at its full resolution."""
-    if local_blocks:
-        return LocalImageGenerator(width=width // 2, local_blocks=local_blocks, **arguments)
-    return GlobalImageGenerator(width=width, **arguments)
 
 
 @contextmanager

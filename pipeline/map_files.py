@@ -138,8 +138,8 @@ class MapFiles:
         mode, ids = image_files.read(path, lambda image: (image.mode, np.asarray(image)))
         if mode not in INSTANCE_MODES or ids.max() > 65535:
             raise InputError(f"{path}: an instance image has one channel of ids, 8 or 16 bits; this one has mode {mode}")
-        nothing = (label == VOID) | ((ids == NO_OBJECT) & (mode in ("L", "P")))
-        return np.where(nothing, 0, self._sized(ids, path)).astype(np.uint16)
+        nothing = (label == VOID) | ((self._sized(ids, path) == NO_OBJECT) & (mode in ("L", "P")))
+        return np.where(nothing, 0, ids).astype(np.uint16)
 
     def _edge(self, path: Path) -> UInt8[np.ndarray, "h w 1"]:
         edge = image_files.read(path, lambda image: np.asarray(image.convert("L") if image.mode == "1" else image))

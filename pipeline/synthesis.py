@@ -64,7 +64,7 @@ class Synthesis:
     @torch.inference_mode()
     def _made(self, done: int, state: State) -> Iterator[Made]:
         """A generator that makes each frame alone sees, as in its training, the frame's own maps in place of earlier ones."""
-        past, alone = self._network.past_frames, self._generator.each_alone
+        past, alone = self._network.past_frames, self._network.each_alone
         numbers = range(done, len(self._videos[0]))
         if not numbers:
             return
@@ -74,8 +74,7 @@ class Synthesis:
             now = maps.to(self._device)
             window = [now] * (past + 1) if alone else [*(of_frame[:going_on] for of_frame in window[-past:]), now]
             foreground = foreground_of(now, self._generator.kind) if self._network.foreground else None
-            frame, following = self._network.step(torch.stack(window, dim=1), foreground, _moved(state, self._device, going_on))
-            state = self._network.start(None) if alone else following
+            frame, state = self._network.step(torch.stack(window, dim=1), foreground, _moved(state, self._device, going_on))
             yield Made(tensor_to_frames(frame.image), state)
 
     def _maps(self, numbers: Iterable[int]) -> Iterator[Float[Tensor, "b c h w"]]:
@@ -96,7 +95,13 @@ def given_by(rgb: arrays.ArrayView, used: range) -> FirstFrames:
 
 def drawn_by(generator: TrainedImageGenerator, maps: ClipMaps, used: range, device: str) -> FirstFrames:
     """Each from its own maps."""
-    return lambda count: tensor_to_frames(generator.images(maps_to_tensor(maps, used[:count]).to(device)))
+
+    @torch.inference_mode()
+    def first(count: int) -> UInt8[np.ndarray, "t h w 3"]:
+        shown = maps_to_tensor(maps, used[:count]).to(device)
+        return tensor_to_frames(generator.network(shown[None]).image[0])
+
+    return first
 
 
 def require_kind(found: MapKind, trained_on: MapKind, where: str, what: str = "the generator") -> None:

@@ -120,7 +120,7 @@ def _ordered(order: Order, found: _Found, generator: TrainedGenerator, single: b
     if order.frames_per_second is None and found.frames_per_second is None:
         raise InputError(f"{found.name}: its maps do not say how fast frames follow each other: give --frames-per-second")
     height, width = maps.picture(used.start).shape[:2]
-    require_more_pixels(found.name, (height, width), generator.network.multiple, "generator")
+    require_more_pixels(found.name, (height, width), generator.multiple, "generator")
     first = None
     if order.first_frames:
         first = _first_frames(order.first_frames if single else order.first_frames / found.name, used)

@@ -90,7 +90,7 @@ def test_an_image_generator_makes_the_first_frames_from_their_own_maps(street, l
     generator, drawing, maps = street.generator(), street.image_generator(local_blocks=local_blocks), street.maps("long")
     frames = np.concatenate(made(generator, street.video("long", drawn_by(drawing, maps, range(9), "cpu"))))
     with torch.no_grad():
-        alone = tensor_to_frames(drawing.network(maps_to_tensor(maps, [0, 1])))
+        alone = tensor_to_frames(drawing.network(maps_to_tensor(maps, [0, 1])[None]).image[0])
     np.testing.assert_array_equal(frames[:PAST], alone)
     np.testing.assert_array_equal(frames[PAST:], forward(generator, maps, alone))
 
@@ -103,10 +103,7 @@ def test_a_video_shorter_than_the_past_is_its_first_frames(street):
 
 def test_a_generator_without_a_past_makes_every_frame_alone(street):
     generator = street.generator(each_alone=True)
-    maps = maps_to_tensor(street.maps("long"), range(9))[None]
-    with torch.no_grad():
-        alone = generator.network.generate_each_alone(maps, foreground_of(maps, generator.kind)).image[0]
-    difference = np.concatenate(made(generator, street.video("long"))).astype(int) - tensor_to_frames(alone)
+    difference = np.concatenate(made(generator, street.video("long"))).astype(int) - forward(generator, street.maps("long"), None)
     assert np.abs(difference).max() <= 1  # there all frames are one batch
 
 
