@@ -11,7 +11,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from finished_journey import CAR
 from mapped_clips import MappedClips
 from PIL import Image
 from untrained import save_untrained, save_untrained_image_generator
@@ -253,13 +252,3 @@ def test_the_command_says_what_it_made_and_ends_with_status_1_where_it_could_not
     done = subprocess.run([*command, "--frames-per-second", "15"], cwd=asked.root, env=environment, capture_output=True, text=True)
     assert (done.returncode, done.stdout) == (0, "out.mp4\n"), done.stderr
     assert arrays.reading(asked.root / "frames.zip")["rgb"].shape == (3, 32, 48, 3)
-
-
-def test_the_car_of_the_maps_is_in_the_picture(asked):
-    """The foreground branch draws it: without its label, other pixels."""
-    maps_to_video.run(asked.order("plain/second", frames_per_second=15.0, lossless=Path("with")))
-    for t in range(3):
-        label = np.asarray(Image.open(f"plain/second/labels/{t}.png"))
-        asked.image(f"plain/second/labels/{t}.png", np.where(label == CAR, 0, label).astype(np.uint8))
-    maps_to_video.run(asked.order("plain/second", frames_per_second=15.0, lossless=Path("without")))
-    assert (images(Path("with")) != images(Path("without"))).any()
