@@ -48,9 +48,19 @@ class Finished:
 
 
 def synthesized(clips: MappedClips, clip: str, has: dict[str, Path | None], out: Path) -> None:
+    (clips.folder("work of synthesize") / clip).mkdir(exist_ok=True)
     of_clip = {stage: folder and folder / clip for stage, folder in has.items()}
     clip_folder = clips.folder("clips") / clip
-    synthesize.run_clip(clip_folder, **of_clip, train=clips.folder("train"), out=out, p=params.Synthesize(crf=30), made_by={}, device="cpu")
+    synthesize.run_clip(
+        clip_folder,
+        **of_clip,
+        **{stage: clips.folder(stage) for stage in ("train", "train_image_generator")},
+        out=out,
+        work=clips.folder("work of synthesize") / clip,
+        p=params.Synthesize(first_frame="itself", part_frames=4, crf=30),
+        made_by={},
+        device="cpu",
+    )
 
 
 def journey(root: Path, has: set[str]) -> Finished:
