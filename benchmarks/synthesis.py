@@ -38,7 +38,7 @@ def main() -> None:
 
 def _rows(root: Path, asked: argparse.Namespace) -> list[str]:
     clip = _clip(root / "clip", asked.size, asked.frames)
-    save_generator(layout.networks(root / "train"), *_untrained(), KIND, each_alone=False)
+    save_generator(layout.networks(root / "train"), *_untrained(), KIND)
     generator = TrainedGenerator(layout.networks(root / "train"), asked.device)
     stage = {"ours": partial(overlapped, root, clip, asked.device), "other": partial(in_turn, root, clip, generator, asked.device)}
     taken = in_turns(stage, asked.rounds)

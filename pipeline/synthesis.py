@@ -14,7 +14,7 @@ from pipeline.checkpoint import TrainedGenerator, TrainedImageGenerator
 from pipeline.errors import InputError
 from pipeline.maps import ClipMaps, MapKind
 from pipeline.overlap import ahead
-from pipeline.tensors import foreground_of, frames_to_tensor, maps_to_tensor, tensor_to_frames
+from pipeline.tensors import StoredMaps, foreground_of, frames_to_tensor, maps_to_tensor, stored_maps, tensor_to_frames
 
 FirstFrames = Callable[[int], UInt8[np.ndarray, "t h w 3"]]
 """The first so many frames of a video, or all of a shorter one."""
@@ -68,19 +68,23 @@ class Synthesis:
         numbers = range(done, len(self._videos[0]))
         if not numbers:
             return
-        window = [maps.to(self._device) for maps in self._maps(max(t, 0) for t in range(done - past, done))]  # of each: b c h w
+        window = [self._channels(maps) for maps in self._maps(max(t, 0) for t in range(done - past, done))]  # of each: b c h w
         for maps in ahead(self._maps(numbers)):
-            going_on = len(maps)  # videos end at different times
-            now = maps.to(self._device)
+            now = self._channels(maps)
+            going_on = len(now)  # videos end at different times
             window = [now] * (past + 1) if alone else [*(of_frame[:going_on] for of_frame in window[-past:]), now]
             foreground = foreground_of(now, self._generator.kind) if self._network.foreground else None
             frame, state = self._network.step(torch.stack(window, dim=1), foreground, _moved(state, self._device, going_on))
             yield Made(tensor_to_frames(frame.image), state)
 
-    def _maps(self, numbers: Iterable[int]) -> Iterator[Float[Tensor, "b c h w"]]:
+    def _channels(self, maps: StoredMaps) -> Float[Tensor, "b c h w"]:
+        return maps.each(lambda stored: stored.to(self._device)).channels()
+
+    def _maps(self, numbers: Iterable[int]) -> Iterator[StoredMaps]:
         """Before a video, its first frame's are repeated."""
         for t in numbers:
-            yield torch.cat([maps_to_tensor(video.maps, [video.used[t]]) for video in self._videos if t < len(video)])
+            first, *others = [stored_maps(video.maps, [video.used[t]]) for video in self._videos if t < len(video)]
+            yield first.each(torch.cat, *others) if others else first
 
 
 def _moved(state: State, device: str, videos: int) -> State:

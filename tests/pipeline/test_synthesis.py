@@ -151,7 +151,7 @@ def test_what_is_held_does_not_grow_with_the_video(tmp_path, monkeypatch):
 
             return counted
 
-        for name in ("maps_to_tensor", "tensor_to_frames"):
+        for name in ("stored_maps", "tensor_to_frames"):
             monkeypatch.setattr(synthesis, name, counting(getattr(synthesis, name)))
         for _ in Synthesis(street.generator(), [street.video("clip")], "cpu").frames(0, None):
             pass

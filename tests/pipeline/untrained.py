@@ -28,7 +28,7 @@ def save_untrained(folder: Path, kind: MapKind, *, each_alone: bool = False, see
         "each_alone": each_alone,
         **changed,
     }
-    save_generator(layout.networks(folder), livened(VideoGenerator(**arguments)), arguments, kind, each_alone)
+    save_generator(layout.networks(folder), livened(VideoGenerator(**arguments)), arguments, kind)
 
 
 def save_untrained_image_generator(folder: Path, kind: MapKind, *, local_blocks: int = 0, downsamplings: int = 1) -> None:
