@@ -16,7 +16,8 @@ from pipeline.errors import one_line
 from pipeline.journey import STAGES
 from pipeline.live_table import NewRows
 from pipeline.plan import Job
-from pipeline.runner import MapJobs, Outcome
+from pipeline.runner import MapJobs
+from pipeline.worker import Outcome
 
 if TYPE_CHECKING:
     from dvclive.live import Live

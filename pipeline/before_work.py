@@ -137,6 +137,7 @@ class _Entry:
             params.Pose: self._check_pose,
             params.Train: self._check_training,
             params.TrainImageGenerator: self._check_image_generator,
+            params.Synthesize: self._check_synthesis,
             params.Evaluate: self._check_evaluation,
         }
         missing = {cls: [*self._missing_libraries(cls), *self._missing_weights(cls)] for cls in self.sections if cls in ahead}
@@ -363,6 +364,13 @@ class _Entry:
                     f"{p.augmentation.spacing} need optical flow at stride {', '.join(lacking)}: optical_flow.strides has "
                     f"{', '.join(map(str, stored))}"
                 )
+
+    def _check_synthesis(self, p: params.Synthesize) -> None:
+        where = f"{self.where}.synthesize.first_frame is {p.first_frame}"
+        if p.first_frame == "image_generator" and not self._section(params.TrainImageGenerator).enabled:
+            raise InputError(f"{where}, but train_image_generator.enabled is false")
+        if p.first_frame == "itself" and self._section(params.Train).start_from_nothing == 0:
+            raise InputError(f"{where}, but train.start_from_nothing is 0: such a model never learned to begin")
 
     def _section(self, cls: type[S]) -> S:
         section = self.sections[cls]

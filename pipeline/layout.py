@@ -102,6 +102,16 @@ def video(clip_folder: Path) -> Path:
     return clip_folder / "video.mp4"
 
 
+def frames_part(work_folder: Path, number: int) -> Path:
+    """Some of the frames of a video that is being made."""
+    return work_folder / f"frames-{number:05d}.zip"
+
+
+def unfinished_video(work_folder: Path) -> Path:
+    """How far it is, and what its next frame builds on."""
+    return work_folder / "video.pt"
+
+
 def segmentation_checkpoint(model_folder: Path) -> Path:
     return model_folder / "deeplabv3.safetensors"
 

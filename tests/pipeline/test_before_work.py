@@ -402,6 +402,34 @@ def test_labels_of_a_data_set_that_makes_none_are_refused():
         before_work.check(CLIPS, "mine", check(text, PATH))
 
 
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        (
+            smoke("    synthesize: {}", "    synthesize: {first_frame: image_generator}"),
+            "synthesize.first_frame is image_generator, but train_image_generator.enabled is false",
+        ),
+        (
+            smoke("      steps: 4\n", "      steps: 4\n      start_from_nothing: 0.0\n"),
+            "synthesize.first_frame is itself, but train.start_from_nothing is 0: such a model never learned to begin",
+        ),
+    ],
+)
+def test_a_beginning_that_a_model_cannot_make_is_refused_before_any_work(text, sentence):
+    with pytest.raises(InputError, match=f"params.yaml: datasets.smoke.{sentence}"):
+        before_work.check(CLIPS, "smoke", check(text, PATH))
+
+
+def test_other_beginnings_ask_no_more_of_the_training():
+    without_start = smoke("      steps: 4\n", "      steps: 4\n      start_from_nothing: 0.0\n")
+    given = changed("    synthesize: {}\n    evaluate: {video", "    synthesize: {first_frame: given}\n    evaluate: {video", without_start)
+    drawn = given.replace("first_frame: given", "first_frame: image_generator")
+    before, entry = drawn.split("\n  smoke:\n")
+    enabled = f"{before}\n  smoke:\n{changed('train_image_generator: {}', 'train_image_generator: {enabled: true}', entry)}"
+    for text in (given, enabled):
+        before_work.check(CLIPS, "smoke", check(text, PATH))
+
+
 @pytest.mark.parametrize("augmentation", ["{flip: 0.5}", "{drop_parts: 0.05}"])
 def test_poses_may_lack_parts_and_cannot_be_mirrored(augmentation, monkeypatch):
     monkeypatch.setattr("pipeline.provenance._version", lambda library: "1")

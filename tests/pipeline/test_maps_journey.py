@@ -50,14 +50,16 @@ class Finished:
 
 
 def synthesized(clips: MappedClips, clip: str, has: dict[str, Path | None], out: Path) -> None:
+    (clips.folder("work of synthesize") / clip).mkdir(exist_ok=True)
     of_clip = {stage: folder and folder / clip for stage, folder in has.items()}
     clip_folder = clips.folder("clips") / clip
     synthesize.run_clip(
         clip_folder,
         **of_clip,
-        train=clips.folder("train"),
+        **{stage: clips.folder(stage) for stage in ("train", "train_image_generator")},
         out=out,
-        p=params.Synthesize(first_frame="itself", part_frames=100, crf=30),
+        work=clips.folder("work of synthesize") / clip,
+        p=params.Synthesize(first_frame="itself", part_frames=4, crf=30),
         made_by={},
         device="cpu",
     )
