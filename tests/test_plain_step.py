@@ -1,0 +1,106 @@
+"""That the plain training step, the other side of a benchmark, is the reference's: by its numbers, and by gradients worked out by hand."""
+
+from collections.abc import Sequence
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from benchmarks.plain_step import Paired, Shown, Sides, sides, update
+from models.discriminator import Discriminator
+from models.discriminator_input import image_input, video_input
+from models.nvidia_checkpoint import discriminator_weights
+from models.video_generator import Generated, State
+
+NOTHING_BEFORE = State(None)
+
+
+def discriminator_of(file, name: str, *, channels: int) -> Discriminator:
+    discriminator = Discriminator(channels=channels, scales=2, width=8, layers=3, norm="batch")
+    discriminator.load_state_dict(discriminator_weights(file.under(f"weights.{name}")), strict=True)
+    return discriminator
+
+
+def terms_of(file, fakes: Sequence[Tensor] | None = None) -> tuple[Sides, Discriminator]:
+    """Of the reference's example, whose frames have others before them than their neighbours: each is a video of its own."""
+    x = {name: tensor[:, None] if tensor.ndim == 4 else tensor for name, tensor in file.under("input").items()}
+    image = discriminator_of(file, "D_I", channels=8)
+    paired = {
+        "image": Paired(
+            image,
+            fakes or [image_input(x["maps"][:, 0], x[name][:, 0]) for name in ("fake", "fake_raw")],
+            image_input(x["maps"][:, 0], x["real"][:, 0]),
+        ),
+        "video": Paired(
+            discriminator_of(file, "D_V0", channels=13),
+            [video_input(x["temporal_fake"], x["temporal_flow"])],
+            video_input(x["temporal_real"], x["temporal_flow"]),
+        ),
+    }
+    generated = Generated(x["fake"], x["fake_raw"], x["flow"], x["mask"], NOTHING_BEFORE)
+    shown = Shown(x["real"], x["real_previous"][:, 0], x["fake_previous"][:, 0], x["reference_flow"], x["confidence"])
+    return sides(paired, None, shown, generated, scales=1), image
+
+
+def test_terms_have_parity_with_the_reference(parity):
+    file = parity("losses")
+    (made, _), about = terms_of(file), file.about
+    mine, image, video = ({name: term.item() for name, term in terms.items()} for terms in (made.generator, *made.discriminators.values()))
+    assert mine["image_gan"] == pytest.approx(about["values"]["G_GAN"], rel=1e-4)
+    assert 10 * mine["image_feature_matching"] == pytest.approx(about["values"]["G_GAN_Feat"], rel=1e-4)
+    assert mine["video_gan"] == pytest.approx(about["temporal_values"]["G_T_GAN"], rel=1e-4)
+    assert 10 * mine["video_feature_matching"] == pytest.approx(about["temporal_values"]["G_T_GAN_Feat"], rel=1e-4)
+    assert 10 * mine["temporal_warp"] == pytest.approx(about["values"]["G_Warp"], rel=1e-4)
+    assert 10 * mine["optical_flow"] == pytest.approx(about["values"]["F_Flow"], rel=1e-4)
+    assert 10 * mine["flow_warp"] == pytest.approx(about["values"]["F_Warp"], rel=1e-4)
+    assert [image["image_real"], image["image_fake"]] == pytest.approx([about["values"]["D_real"], about["values"]["D_fake"]], rel=1e-4)
+    assert video["video_real"] == pytest.approx(about["temporal_values"]["D_T_real"], rel=1e-4)
+    assert video["video_fake"] == pytest.approx(about["temporal_values"]["D_T_fake"], rel=1e-4)
+
+
+def scores_and_layers(weights: dict[str, Tensor], x: Tensor) -> list[tuple[Tensor, list[Tensor]]]:
+    """The reference's discriminator written out: of full and of half resolution, the patches' scores and the layers before them."""
+    found = []
+    for scale, image in ((1, x), (0, F.avg_pool2d(x, 3, stride=2, padding=1, count_include_pad=False))):
+        layers = []
+        for number, stride in enumerate((2, 2, 2, 1, 1)):
+            name = f"scale{scale}_layer{number}"
+            image = F.conv2d(image, weights[f"{name}.0.weight"], weights[f"{name}.0.bias"], stride=stride, padding=2)
+            if 0 < number < 4:
+                scale_of, shift = (weights[f"{name}.1.{part}"][:, None, None] for part in ("weight", "bias"))
+                variance, mean = torch.var_mean(image, dim=(0, 2, 3), keepdim=True, correction=0)
+                image = (image - mean) / (variance + 1e-5).sqrt() * scale_of + shift
+            image = image if number == 4 else F.leaky_relu(image, 0.2)
+            layers.append(image)
+        found.append((layers[-1], layers[:-1]))
+    return found
+
+
+def test_gradients_are_those_of_the_formulas(parity):
+    file = parity("losses")
+    x = file.under("input")
+    by_hand = [image_input(x["maps"], x[name]).requires_grad_() for name in ("fake", "fake_raw")]
+    changes = [torch.zeros_like(fake, requires_grad=True) for fake in by_hand]  # what a generator would learn
+    weights = {name: w.clone().requires_grad_("running" not in name) for name, w in file.under("weights.D_I").items()}
+    real = scores_and_layers(weights, image_input(x["maps"], x["real"]))
+    fooling, paying = torch.zeros(()), torch.zeros(())
+    for fake in by_hand:
+        for (score, layers), (real_score, real_layers) in zip(scores_and_layers(weights, fake), real, strict=True):
+            matched = sum((layer - target.detach()).abs().mean() for layer, target in zip(layers, real_layers, strict=True))
+            fooling = fooling + (score - 1).square().mean() + 10 / 2 * matched  # two scales
+            paying = paying + (real_score - 1).square().mean() / 2
+        paying = paying + sum(score.square().mean() / 2 for score, _ in scores_and_layers(weights, fake.detach()))
+    trained = {name: w for name, w in weights.items() if w.requires_grad}
+    expected = dict(zip(trained, torch.autograd.grad(paying, list(trained.values())), strict=True))
+
+    made, discriminator = terms_of(file, [fake.detach() + change for fake, change in zip(by_hand, changes, strict=True)])
+    of_image = {name: term for name, term in made.generator.items() if name.startswith("image_")}
+    update(torch.optim.SGD(changes, lr=0.0), of_image, {"image_gan": 1.0, "image_feature_matching": 10.0})
+    assert all(parameter.grad.any() for parameter in discriminator.parameters())  # the generator's loss reached them
+    update(torch.optim.SGD(discriminator.parameters(), lr=0.0), made.discriminators["image"], {"image_real": 0.5, "image_fake": 0.5})
+    for change, gradient in zip(changes, torch.autograd.grad(fooling, by_hand), strict=True):
+        torch.testing.assert_close(change.grad, gradient, rtol=1e-4, atol=1e-4 * gradient.abs().max().item())
+    for name, gradient in discriminator_weights(expected).items():
+        ours = discriminator.get_parameter(name).grad
+        torch.testing.assert_close(ours, gradient, rtol=1e-4, atol=1e-5)
