@@ -18,10 +18,13 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from models.discriminator import DiscriminatorFeatures
-from models.discriminator_input import grouped_video_input
+from models.discriminator_input import grouped_video_input, image_input
 from models.vgg import VggFeatures
-from models.video_generator import Generated, VideoGenerator
+from models.video_generator import Generated
 from models.warp import warp
+from pipeline.batch import Batch, Carried
+from pipeline.learner import Learner
+from pipeline.objective import carry
 
 Terms = dict[str, Float[Tensor, ""]]
 Image = Float[Tensor, "b c h w"]
@@ -29,8 +32,84 @@ Video = Float[Tensor, "b t c h w"]
 
 VGG_WEIGHTS = (1 / 32, 1 / 16, 1 / 8, 1 / 4, 1.0)
 
-FlowNetwork = Callable[[Image, Image], Image]
-"""Frames in [-1, 1], and the frames before them -> optical flow."""
+FlowNetwork = Callable[[Image, Image], object]
+"""Sees frames in [-1, 1], and as many that were before them."""
+
+
+class Plain:
+    """A learner's networks as the reference has them, with optimizers of its kind."""
+
+    def __init__(self, learner: Learner, weights: Mapping[str, float], flow_network: FlowNetwork | None = None) -> None:
+        """`weights` of the terms. `flow_network` runs on the real frames of each step, as FlowNet2 does in the reference; what it finds is
+        dropped, so that the terms are those of the stored optical flow, as on the other side."""
+        self.networks, self.kind, self.weights, self.flow_network = learner.networks, learner.kind, weights, flow_network
+        trained = self.networks.trained()
+        for network in (*trained.values(), self.networks.vgg):
+            if network is not None:
+                network.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
+        self.optimizers = {name: torch.optim.Adam(network.parameters(), betas=(0.5, 0.999)) for name, network in trained.items()}
+
+
+def plain_step(plain: Plain, batch: Batch, carried: Carried | None, learning_rate: float) -> tuple[Terms, Carried]:
+    """Unweighted terms, and what the next step of the sequence goes on from. All scales are trained."""
+    kind, networks = plain.kind, plain.networks
+    if plain.flow_network:
+        measure_flow(plain.flow_network, batch)
+    past, foreground = carried.state if carried else batch.past(kind.past_frames), batch.foreground if kind.foreground else None
+    generated: Generated = networks.generator(batch.maps, foreground, past, gradient_frames=kind.gradient_frames)
+    real_before = batch.before[:, -1] if batch.before.shape[1] else batch.real[:, 0]  # confidence is 0 where nothing is before
+    shown = Shown(
+        real=batch.real,
+        real_before=real_before,
+        fake_before=carried.fakes[:, -1] if carried else real_before,
+        optical_flow=batch.optical_flow,
+        confidence=batch.confidence,
+    )
+    made = sides(pairs(networks.discriminators, batch, generated, carried), networks.vgg, shown, generated, scales=kind.scales)
+
+    update(plain.optimizers["generator"], made.generator, plain.weights, learning_rate)
+    for name, terms in made.discriminators.items():
+        update(plain.optimizers[name], terms, plain.weights, learning_rate)
+    all_terms = {name: term.detach() for terms in (made.generator, *made.discriminators.values()) for name, term in terms.items()}
+    return all_terms, carry(generated, carried, kind)
+
+
+def measure_flow(network: FlowNetwork, batch: Batch) -> None:
+    """From each frame to the one before it, and in each group of a stride above 1 from each frame to the one before it there."""
+    video = torch.cat([batch.before, batch.real], dim=1)
+    now = range(max(1, batch.before.shape[1]), video.shape[1])
+    with torch.no_grad():
+        network(video[:, list(now)].flatten(0, 1), video[:, [t - 1 for t in now]].flatten(0, 1))
+        for stride, groups in batch.groups.items():
+            if stride > 1:
+                frames = video[:, torch.tensor(groups.frames) + batch.before.shape[1]]  # b groups 3 c h w
+                network(frames[:, :, 1:].flatten(0, 2), frames[:, :, :-1].flatten(0, 2))
+
+
+@dataclass(frozen=True)
+class Pair:
+    """What one discriminator sees: fakes, each to be judged with the real one."""
+
+    discriminator: nn.Module
+    fakes: Sequence[Image]
+    real: Image
+
+
+def pairs(discriminators: Mapping[str, nn.Module], batch: Batch, generated: Generated, carried: Carried | None) -> dict[str, Pair]:
+    maps, real = batch.maps[:, -batch.real.shape[1] :].flatten(0, 1), batch.real.flatten(0, 1)
+    fakes = [image_input(maps, fake.flatten(0, 1)) for fake in (generated.image, generated.raw)]
+    found = {"image": Pair(discriminators["image"], fakes, image_input(maps, real))}
+    made = generated.image if carried is None else torch.cat([carried.fakes, generated.image], dim=1)
+    filmed = torch.cat([batch.before, batch.real], dim=1)
+    for stride, groups in batch.groups.items():
+        fake, real = (  # groups count from the window's first frame, videos end with its last one
+            grouped_video_input(
+                video, [[n + video.shape[1] - batch.real.shape[1] for n in group] for group in groups.frames], groups.optical_flow
+            )
+            for video in (made, filmed)
+        )
+        found[f"video/{stride}"] = Pair(discriminators[f"video/{stride}"], [fake], real)
+    return found
 
 
 @dataclass(frozen=True)
@@ -41,35 +120,23 @@ class Shown:
     real_before: Image
     fake_before: Image
     optical_flow: Video
-    """Of stride 1, as all that follows."""
     confidence: Video
 
 
 @dataclass(frozen=True)
-class Paired:
-    """What one discriminator sees: fakes, each to be judged with the real one."""
-
-    discriminator: nn.Module
-    fakes: Sequence[Image]
-    real: Image
-
-
-@dataclass(frozen=True)
 class Sides:
-    """Terms before any backward pass."""
-
     generator: Terms
     discriminators: dict[str, Terms]
 
 
-def sides(paired: Mapping[str, Paired], vgg: VggFeatures | None, shown: Shown, generated: Generated, *, scales: int) -> Sides:
-    """`paired`: by the name that begins their terms' names; `scales` are the generator's, in whose pixels the flow is."""
+def sides(pairs: Mapping[str, Pair], vgg: VggFeatures | None, shown: Shown, generated: Generated, *, scales: int) -> Sides:
+    """All terms. `scales` are the generator's, in whose pixels the flow is."""
     for_generator: Terms = {}
     for_discriminators: dict[str, Terms] = {}
-    for name, pair in paired.items():
-        mine, its = zip(*(judged(pair.discriminator, fake, pair.real, name) for fake in pair.fakes), strict=True)
-        for_generator |= added(mine)
-        for_discriminators[name] = added(its)
+    for name, pair in pairs.items():
+        judgements = [judged(pair.discriminator, fake, pair.real) for fake in pair.fakes]
+        for_generator |= named(name, added([judgement.generator for judgement in judgements]))
+        for_discriminators[name] = named(name, added([judgement.discriminator for judgement in judgements]))
     real = shown.real.flatten(0, 1)
     fakes = [generated.image.flatten(0, 1), generated.raw.flatten(0, 1)]
     for_generator["reconstruction"] = torch.stack([F.l1_loss(fake, real) for fake in fakes]).sum()
@@ -78,11 +145,19 @@ def sides(paired: Mapping[str, Paired], vgg: VggFeatures | None, shown: Shown, g
     return Sides({**for_generator, **motion(shown, generated, scales)}, for_discriminators)
 
 
-def judged(discriminator: nn.Module, fake: Image, real: Image, name: str) -> tuple[Terms, Terms]:
-    """The generator's terms and the discriminator's: three passes."""
+@dataclass(frozen=True)
+class Judgement:
+    generator: Terms
+    discriminator: Terms
+
+
+def judged(discriminator: nn.Module, fake: Image, real: Image) -> Judgement:
+    """Three passes."""
     fake_apart, real_features, fake_features = discriminator(fake.detach()), discriminator(real), discriminator(fake)
-    for_generator = {f"{name}_gan": squares(fake_features, 1), f"{name}_feature_matching": matching(fake_features, real_features)}
-    return for_generator, {f"{name}_real": squares(real_features, 1), f"{name}_fake": squares(fake_apart, 0)}
+    return Judgement(
+        {"gan": squares(fake_features, 1), "feature_matching": matching(fake_features, real_features)},
+        {"real": squares(real_features, 1), "fake": squares(fake_apart, 0)},
+    )
 
 
 def squares(features: DiscriminatorFeatures, target: float) -> Float[Tensor, ""]:
@@ -131,8 +206,15 @@ def added(parts: Sequence[Terms]) -> Terms:
     return {name: torch.stack([part[name] for part in parts]).sum() for name in parts[0]}
 
 
-def update(optimizer: torch.optim.Optimizer, terms: Terms, weights: Mapping[str, float]) -> None:
-    loss = torch.stack([term * weights[name] for name, term in terms.items()]).sum()
+def named(discriminator: str, terms: Terms) -> Terms:
+    """As in losses.csv: image_gan, video_gan/3."""
+    what, slash, stride = discriminator.partition("/")
+    return {f"{what}_{name}{slash}{stride}": term for name, term in terms.items()}
+
+
+def update(optimizer: torch.optim.Optimizer, terms: Terms, weights: Mapping[str, float], learning_rate: float) -> None:
+    loss = torch.stack([term * weights[name.split("/")[0]] for name, term in terms.items()]).sum()
+    optimizer.param_groups[0]["lr"] = learning_rate
     optimizer.zero_grad()
     loss.backward()  # type: ignore[no-untyped-call]
     optimizer.step()
