@@ -1,8 +1,8 @@
 """A training step: seconds, peak of memory, share of waiting for data; against the reference's step on the same networks and windows.
 
-`plain` is `benchmarks.plain_step`, ours the real one (pipeline.learner); each side runs in a process of its own. Networks have random weights,
-VGG19 too; settings are those of `sample-street` but where an option says otherwise. A sequence has three windows, so that a video
-discriminator of stride 3 sees something.
+`plain` is `benchmarks.plain_step`, ours the real one (pipeline.learner); each side runs in a process of its own. Networks have random
+weights, VGG19 too; settings are those of `sample-street` but where an option says otherwise. A sequence has three windows, so that a
+video discriminator of stride 3 sees something.
 """
 
 import argparse
@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -24,7 +25,7 @@ from benchmarks import sample_clips
 from benchmarks.measure import row, show, spread
 from benchmarks.plain_step import FlowNetwork, Plain, plain_step
 from models.vgg import VggFeatures
-from pipeline import learner, params, train
+from pipeline import learner, learners, params, train
 from pipeline.batch import Batch, Carried
 from pipeline.devices import Devices
 from pipeline.index import read_index
@@ -35,7 +36,7 @@ from pipeline.params_file import load
 from pipeline.schedule import Step
 
 PLAIN = "plain"
-OURS = {
+OURS: dict[str, dict[str, object]] = {
     "ours, float32": {},
     "ours, bfloat16": {"precision": "bfloat16"},
     "ours, checkpointing": {"checkpointing": True},
@@ -90,9 +91,7 @@ def _in_its_own_process(side: str, clips: Path) -> dict[str, list[float]]:
 
 def rows(taken: dict[str, list[dict[str, list[float]]]], size: str) -> list[str]:
     """Of one kind of number, all of a side's rounds; ratios are of medians: how many times as fast, how much of the memory."""
-    numbers = {
-        side: {name: [value for once in rounds for value in once[name]] for name in rounds[0]} for side, rounds in taken.items()
-    }
+    numbers = {side: {name: [value for once in rounds for value in once[name]] for name in rounds[0]} for side, rounds in taken.items()}
     shown = []
     for side in OURS:
         waited = 100 * sum(numbers[side]["waited"]) / sum(numbers[side]["wall"])
@@ -137,7 +136,7 @@ def measured(asked: argparse.Namespace) -> dict[str, list[float]]:
 
 
 def section(asked: argparse.Namespace) -> params.Train:
-    values = load(sample_clips.PARAMS).section(params.Train, sample_clips.DATASET).model_dump()
+    values: dict[str, Any] = load(sample_clips.PARAMS).section(params.Train, sample_clips.DATASET).model_dump()
     for name in ("width", "downsamplings", "blocks", "scales"):
         if getattr(asked, name) is not None:
             values["generator"][name] = getattr(asked, name)
@@ -147,7 +146,7 @@ def section(asked: argparse.Namespace) -> params.Train:
     if asked.vgg:
         values["weights"] |= {"perceptual": 10.0, "reconstruction": 0.0}
     steps, frames = WINDOWS + asked.steps, WINDOWS * values["window_frames"]
-    values |= {"steps": steps, "sequence_frames": frames, "vgg_weights": None, **OURS.get(asked.side, {})}
+    values |= {"steps": steps, "sequence_frames": frames, **OURS.get(asked.side, {})}
     return params.Train.model_validate(values)
 
 
@@ -174,12 +173,12 @@ def taking_plain(learning: Learner, p: params.Train, flow_network: FlowNetwork |
 def learner_of(p: params.Train, maps: MapKind, devices: Devices) -> Learner:
     """With random weights, VGG19's too, without a file of them."""
     without_vgg = p.model_copy(update={"weights": p.weights.model_copy(update={"perceptual": 0.0})})
-    learning = learner.build(without_vgg, maps, devices, each_alone=False)
+    learning = learners.vid2vid(without_vgg, maps, devices)
     if p.weights.perceptual:
         from torchvision.models import vgg  # seconds
 
-        layers = VggFeatures(vgg.make_layers(vgg.cfgs["E"]))
-        layers.to(devices.device, memory_format=torch.channels_last)
+        layers = VggFeatures(vgg.make_layers(vgg.cfgs["E"]), checkpointing=p.checkpointing)
+        layers.to(devices.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         learning.networks = replace(learning.networks, vgg=layers)
     return learning
 

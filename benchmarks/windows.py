@@ -1,14 +1,14 @@
 """Training windows a second from the clips' array files, against the same windows from folders of PNG files, in one process.
 
-Both sides make the same tensors, checked before the clock starts. PNG: frames, label ids and instance ids by Pillow's writer,
-optical flow and confidence as KITTI's 16-bit PNG, decoded once a window; read by OpenCV, and by Pillow (which cannot read the
-16-bit colour image: that one stays with OpenCV).
+Both sides read the same bytes, checked before the clock starts (floats are made of them on the device that trains). PNG: frames, label
+ids and instance ids by Pillow's writer, optical flow and confidence as KITTI's 16-bit PNG, decoded once a window; read by OpenCV, and by
+Pillow (which cannot read the 16-bit colour image: that one stays with OpenCV).
 """
 
 import argparse
 import statistics
 import tempfile
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from pathlib import Path
 from unittest import mock
@@ -17,12 +17,13 @@ import cv2
 import numpy as np
 import torch
 from PIL import Image
+from torch import Tensor
 
 from benchmarks import sample_clips
 from benchmarks.measure import Seconds, in_turns, row, show, spread
 from benchmarks.sample_clips import SampleClips
 from pipeline import arrays, layout, params
-from pipeline.windows import Batch, Windows
+from pipeline.windows import Window, Windows
 
 Read = Callable[[Path], np.ndarray]
 NAMES = ("rgb", "label", "instance")
@@ -51,28 +52,18 @@ def compare(sample: SampleClips, png: Path, size: str, count: int, rounds: int) 
     windows = windows_of(sample)
     readers = {"OpenCV": read_by_opencv, "Pillow": read_by_pillow}
     for read in readers.values():
-        for step in range(3):
+        for step in range(1, 4):
             _assert_equal(windows[step], from_png(windows, step, png, read))
     sides: dict[str, Callable[[], object]] = {"zip": partial(_all, windows, count)}
     for name, read in readers.items():
         sides[name] = partial(_all_from_png, windows, count, png, read)
-    kept = Kept(windows)
-    kept.run(count)  # fills it
-    sides["tensors"] = lambda: kept.run(count)
     taken = in_turns(sides, rounds)
     best = min(readers, key=lambda name: statistics.median(t.cpu for t in taken[name]))
     faster = _cpu(taken[best]) / _cpu(taken["zip"])
-    reading = (_cpu(taken[best]) - _cpu(taken["tensors"])) / (_cpu(taken["zip"]) - _cpu(taken["tensors"]))
     other = ", ".join(f"{name}: {_rate(taken[name], count)}" for name in readers)
     zips, pngs = (_megabytes(files) for files in (_zips(sample), png.rglob("*.png")))
     return [
         row(f"training windows a second, {size}, one process", _rate(taken["zip"], count), f"PNG by {other}", f"{faster:.1f} x", "5 x"),
-        row(
-            "the same without what both sides do then (one-hot maps, floats)",
-            f"that takes {1000 * _cpu(taken['tensors']) / count:.3g} ms of {1000 * _cpu(taken['zip']) / count:.3g} ms",
-            f"PNG by {best}",
-            f"{reading:.1f} x",
-        ),
         row("size on disk", f"{zips:.1f} MB", f"PNG {pngs:.1f} MB", f"{zips / pngs:.2f} x"),
     ]
 
@@ -80,16 +71,8 @@ def compare(sample: SampleClips, png: Path, size: str, count: int, rounds: int) 
 def windows_of(sample: SampleClips) -> Windows:
     """As the data set's training sees them."""
     p = sample.params.section(params.Train, sample_clips.DATASET)
-    return Windows(
-        sample.folders,
-        sample.index,
-        sample.kind,
-        frames=p.window_frames,
-        past_frames=p.generator.past_frames,
-        batch_size=p.batch_size,
-        start_from_nothing=p.start_from_nothing,
-        seed=p.seed,
-    )
+    kind = sample.kind
+    return Windows(sample.folders, sample.index, kind, p, past_frames=p.generator.past_frames, strides=[1])
 
 
 def write_png(sample: SampleClips, root: Path) -> None:
@@ -153,59 +136,28 @@ class PngArray:
     def __init__(self, clip: PngClip, name: str) -> None:
         self._clip, self._name = clip, name
 
-    def __getitem__(self, frames: slice) -> np.ndarray:
-        return np.stack([self._clip.frame(self._name, t) for t in range(frames.start, frames.stop)])
+    def __getitem__(self, t: int) -> np.ndarray:
+        return self._clip.frame(self._name, t)
+
+    def take(self, frames: Sequence[int]) -> np.ndarray:
+        read = {t: self._clip.frame(self._name, t) for t in sorted(set(frames))}
+        return np.stack([read[t] for t in frames])
 
 
-def from_png(windows: Windows, step: int, root: Path, read: Read) -> Batch:
+def from_png(windows: Windows, step: int, root: Path, read: Read) -> Window:
     with mock.patch.object(arrays, "reading", lambda path: PngClip(root / path.parent.name, read)):
         return windows[step]
 
 
 def _all(windows: Windows, count: int) -> None:
     """Each is let go before the next, as in a training: memory that is kept would be asked of the system anew."""
-    for step in range(count):
+    for step in range(1, count + 1):
         windows[step]
 
 
 def _all_from_png(windows: Windows, count: int, root: Path, read: Read) -> None:
-    for step in range(count):
+    for step in range(1, count + 1):
         from_png(windows, step, root, read)
-
-
-class Kept:
-    """The arrays of some windows kept in memory: what is left is what any reader's arrays go through to become tensors."""
-
-    def __init__(self, windows: Windows) -> None:
-        self._windows = windows
-        self._arrays: dict[tuple[Path, str, int, int], np.ndarray] = {}
-        self._real = arrays.reading
-
-    def run(self, count: int) -> None:
-        with mock.patch.object(arrays, "reading", lambda path: _KeptClip(self._arrays, path, self._real)):
-            _all(self._windows, count)
-
-
-class _KeptClip:
-    def __init__(self, kept: dict[tuple[Path, str, int, int], np.ndarray], path: Path, real: Callable[[Path], arrays.Clip]) -> None:
-        self._kept, self._path, self._real = kept, path, real
-
-    def __getitem__(self, name: str) -> "_KeptArray":
-        return _KeptArray(self, name)
-
-    def get(self, name: str, frames: slice) -> np.ndarray:
-        key = (self._path, name, frames.start, frames.stop)
-        if key not in self._kept:
-            self._kept[key] = self._real(self._path)[name][frames]
-        return self._kept[key]
-
-
-class _KeptArray:
-    def __init__(self, clip: _KeptClip, name: str) -> None:
-        self._clip, self._name = clip, name
-
-    def __getitem__(self, frames: slice) -> np.ndarray:
-        return self._clip.get(self._name, frames)
 
 
 def _files(sample: SampleClips, clip: str) -> dict[str, Path]:
@@ -225,10 +177,15 @@ def _megabytes(files: Iterable[Path]) -> float:
     return sum(file.stat().st_size for file in files) / 1e6
 
 
-def _assert_equal(a: Batch, b: Batch) -> None:
-    for name, value in vars(a).items():
-        other = getattr(b, name)
-        assert (value is None and other is None) or torch.equal(value, other), name
+def _assert_equal(a: Window, b: Window) -> None:
+    parts: list[tuple[str, Tensor | None, Tensor | None]] = [
+        *((name, getattr(a, name), getattr(b, name)) for name in ("before", "real", "optical_flow")),
+        ("confidence", a.confidence >= 128, b.confidence >= 128),
+        *((name, getattr(a.maps, name), getattr(b.maps, name)) for name in ("label", "instance_edge")),
+        *((f"group {stride}", group.optical_flow, b.groups[stride].optical_flow) for stride, group in a.groups.items()),
+    ]
+    for name, ours, theirs in parts:
+        assert ours is not None and theirs is not None and torch.equal(ours, theirs), name
 
 
 def _cpu(taken: list[Seconds]) -> float:

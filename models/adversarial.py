@@ -1,27 +1,21 @@
 """The terms of L_I and L_V: generator against discriminator, and feature matching.
 
-A step computes the features of what is real once, and uses them for both sides, with the same weights of the discriminator:
-
-    real_features = discriminator(real_input)
-    generator_terms(discriminator, fake_inputs, real_features, ...)        # then the generator's backward and step
-    discriminator_terms(discriminator, fake_inputs, real_features, ...)    # then the discriminator's
-
-so the generator steps first. Nothing here calls `backward`.
+Both sides are told by the same features, so a discriminator sees what is real once and each fake once: the generator's terms lead back
+through them to the fake, the discriminator's to its weights. So its weights must not change between the two: the generator steps first.
+Nothing here calls `backward`.
 """
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
-from torch import Tensor, nn
+from torch import Tensor
 
 from models.discriminator import DiscriminatorFeatures
 
 Scalar = Float[Tensor, ""]
-DiscriminatorInput = Float[Tensor, "b c h w"]
 
 
 @dataclass(frozen=True)
@@ -47,36 +41,19 @@ GAN_LOSSES = {
 }
 
 
-def discriminator_terms(
-    discriminator: nn.Module,
-    fakes: Sequence[DiscriminatorInput],
-    real_features: DiscriminatorFeatures,
-    *,
-    gan: GanLoss,
-    name: str,
-) -> dict[str, Scalar]:
-    """`{name}_real` (counted once for each of `fakes`) and `{name}_fake`; the reference's weight of both is 1/2."""
-    fake_terms = [_over_scales(gan.fake, discriminator(fake.detach())) for fake in fakes]
+def discriminator_terms(fakes: Sequence[DiscriminatorFeatures], real: DiscriminatorFeatures, gan: GanLoss) -> dict[str, Scalar]:
+    """`real` (counted once for each of `fakes`) and `fake`; the reference's weight of both is 1/2."""
     return {
-        f"{name}_real": _over_scales(gan.real, real_features) * len(fakes),
-        f"{name}_fake": torch.stack(fake_terms).sum(),
+        "real": _over_scales(gan.real, real) * len(fakes),
+        "fake": torch.stack([_over_scales(gan.fake, fake) for fake in fakes]).sum(),
     }
 
 
-def generator_terms(
-    discriminator: nn.Module,
-    fakes: Sequence[DiscriminatorInput],
-    real_features: DiscriminatorFeatures,
-    *,
-    gan: GanLoss,
-    name: str,
-) -> dict[str, Scalar]:
-    """`{name}_gan`, weight 1, and `{name}_feature_matching`, weight 10; the discriminator's weights get no gradient."""
-    with _frozen(discriminator):
-        features = [discriminator(fake) for fake in fakes]
+def generator_terms(fakes: Sequence[DiscriminatorFeatures], real: DiscriminatorFeatures, gan: GanLoss) -> dict[str, Scalar]:
+    """`gan`, weight 1, and `feature_matching`, weight 10."""
     return {
-        f"{name}_gan": torch.stack([_over_scales(gan.generator, fake) for fake in features]).sum(),
-        f"{name}_feature_matching": torch.stack([feature_matching(fake, real_features) for fake in features]).sum(),
+        "gan": torch.stack([_over_scales(gan.generator, fake) for fake in fakes]).sum(),
+        "feature_matching": torch.stack([feature_matching(fake, real) for fake in fakes]).sum(),
     }
 
 
@@ -92,16 +69,3 @@ def feature_matching(fake: DiscriminatorFeatures, real: DiscriminatorFeatures) -
 
 def _over_scales(loss: Callable[[Tensor], Tensor], features: DiscriminatorFeatures) -> Scalar:
     return torch.stack([loss(scale[-1].float()) for scale in features]).sum()
-
-
-@contextmanager
-def _frozen(network: nn.Module) -> Iterator[None]:
-    """Saves the generator's step the gradients of the discriminator's weights."""
-    trained = [parameter for parameter in network.parameters() if parameter.requires_grad]
-    for parameter in trained:
-        parameter.requires_grad_(False)
-    try:
-        yield
-    finally:
-        for parameter in trained:
-            parameter.requires_grad_(True)

@@ -1,5 +1,7 @@
 """What the discriminators see: an image with its maps, or groups of frames at some frame rate with the true optical flow."""
 
+from collections.abc import Sequence
+
 import torch
 from einops import rearrange
 from jaxtyping import Float
@@ -28,14 +30,8 @@ def video_input(frames: Float[Tensor, "b k 3 h w"], optical_flow: Float[Tensor, 
 
 
 def grouped_video_input(
-    frames: Float[Tensor, "b t 3 h w"], optical_flow: Float[Tensor, "b t 2 h w"], *, stride: int, group: int = 3
-) -> Float[Tensor, "b_and_groups channels h w"] | None:
-    """All groups of a window as one batch; None if it is too short. `optical_flow[:, t]` leads from frame t to t - `stride`."""
-    groups = temporal_groups(frames.shape[1], stride, frames=group)
-    if not groups:
-        return None
+    frames: Float[Tensor, "b t 3 h w"], groups: Sequence[Sequence[int]], optical_flow: Float[Tensor, "b groups between 2 h w"]
+) -> Float[Tensor, "b_and_groups channels h w"]:
+    """All `groups` of a window's frames as one batch; `optical_flow` leads from each frame of a group to the one before it there."""
     index = torch.tensor(groups, device=frames.device)  # groups k
-    return video_input(
-        rearrange(frames[:, index], "b g k c h w -> (b g) k c h w"),
-        rearrange(optical_flow[:, index[:, 1:]], "b g k c h w -> (b g) k c h w"),
-    )
+    return video_input(rearrange(frames[:, index], "b g k c h w -> (b g) k c h w"), optical_flow.flatten(0, 1))

@@ -1,6 +1,7 @@
 """One scale of the generator: maps and past frames -> the next frame (vid2vid, section 3)."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 from jaxtyping import Float
@@ -13,6 +14,8 @@ from models.warp import warp
 
 FLOW_PIXELS = 20.0
 """What 1 means to the coarsest flow head, in pixels of its own scale (reference); twice that at each finer scale."""
+
+MaskKind = Literal["soft", "binary"]
 
 
 @dataclass(frozen=True)
@@ -38,14 +41,15 @@ class Features:
 
 
 class MotionBranch(nn.Module):
-    """W and M of the paper: optical flow, and the soft mask of what cannot be warped."""
+    """W and M of the paper: optical flow, and the mask of what cannot be warped."""
 
-    def __init__(self, decoder: nn.Sequential, *, width: int, pixels: float) -> None:
+    def __init__(self, decoder: nn.Sequential, *, width: int, pixels: float, mask: MaskKind) -> None:
         super().__init__()
         self.decoder = decoder
         self.flow_head = head(width, 2)
         self.mask_head = head(width, 1, nn.Sigmoid())
         self.pixels = pixels
+        self.mask = mask
 
     def forward(
         self, encoded: Float[Tensor, "b _ _ _"]
@@ -53,7 +57,8 @@ class MotionBranch(nn.Module):
         features = self.decoder(encoded)
         with torch.autocast(encoded.device.type, enabled=False):  # bfloat16 would round 20 px to 1/8
             optical_flow = self.flow_head(features.float()) * self.pixels
-        return features, optical_flow, self.mask_head(features).float()
+        soft = self.mask_head(features).float()
+        return features, optical_flow, soft if self.mask == "soft" else binary(soft)
 
 
 class ForegroundBranch(nn.Module):
@@ -140,6 +145,7 @@ def build_generator(
     warping: bool,
     norm: Norm = "instance",
     blend: Blend = "foreground_last",
+    mask: MaskKind = "soft",
 ) -> Generator:
     """The generator of one scale; 0 is the coarsest.
 
@@ -158,7 +164,7 @@ def build_generator(
         return decoder(width=width, upsamplings=levels, blocks=blocks, norm=norm)
 
     def motion_branch() -> MotionBranch:
-        return MotionBranch(up(width=width, blocks=blocks - before), width=width, pixels=FLOW_PIXELS * 2**scale)
+        return MotionBranch(up(width=width, blocks=blocks - before), width=width, pixels=FLOW_PIXELS * 2**scale, mask=mask)
 
     def foreground_branch() -> ForegroundBranch:
         return ForegroundBranch(
@@ -176,6 +182,11 @@ def build_generator(
         foreground=foreground_branch() if foreground else None,
         blend=blend,
     )
+
+
+def binary(mask: Float[Tensor, "b 1 h w"]) -> Float[Tensor, "b 1 h w"]:
+    """0 or 1, whichever is nearer; gradients pass as if nothing had been rounded, since those of rounding are 0."""
+    return mask.round().detach() + (mask - mask.detach())
 
 
 def _sum(features: Float[Tensor, "b c h w"], coarser: Float[Tensor, "b c h w"] | None) -> Float[Tensor, "b c h w"]:

@@ -46,23 +46,13 @@ def mask_term(mask: Share, confidence: Share) -> Scalar:
     return (mask * confidence).mean()
 
 
-def motion_terms(
-    *,
-    fake: Image,
-    fake_previous: Image,
-    real: Image,
-    real_previous: Image,
-    predicted: Flow,
-    reference: Flow,
-    mask: Share,
-    confidence: Share,
-    scales: int,
+def warping_terms(
+    *, real: Image, real_previous: Image, predicted: Flow, reference: Flow, mask: Share, confidence: Share, scales: int
 ) -> dict[str, Scalar]:
-    """All terms that compare motion; for a generator that warps."""
+    """L_W and the mask's term: for a generator that warps."""
     return {
         "optical_flow": optical_flow_term(predicted, reference, confidence, scales=scales),
         "flow_warp": flow_warp_term(real, real_previous, predicted, confidence),
-        "temporal_warp": temporal_warp_term(fake, fake_previous, reference, confidence),
         "mask": mask_term(mask, confidence),
     }
 
@@ -92,8 +82,8 @@ def _at_most(image: Image, width: int) -> Float[Tensor, "b 3 _ _"]:
 
 
 def total(terms: Mapping[str, Scalar], weights: Mapping[str, float]) -> Scalar:
-    """Weighted sum; every term needs its weight."""
-    missing = terms.keys() - weights.keys()
+    """Weighted sum. What stands behind a slash in a term's name (a stride) has no weight of its own; every other part needs one."""
+    missing = {name.split("/")[0] for name in terms} - weights.keys()
     if missing:
         raise ValueError(f"no weight for the loss terms {sorted(missing)}; there are weights for {sorted(weights)}")
-    return torch.stack([term * weights[name] for name, term in terms.items()]).sum()
+    return torch.stack([term * weights[name.split("/")[0]] for name, term in terms.items()]).sum()

@@ -11,7 +11,7 @@ from torch import Tensor
 def one_hot(label: UInt8[Tensor, "*batch h w"], num_labels: int) -> Float[Tensor, "*batch {num_labels} h w"]:
     """One channel a label. Void (255), like every id from `num_labels` on, is all zero."""
     maps = torch.empty(*label.shape[:-2], num_labels, *label.shape[-2:], device=label.device)
-    return _put_one_hot(label, maps)
+    return put_one_hot(label, maps)
 
 
 def instance_edges(instance: Integer[Tensor, "*batch h w"]) -> Float[Tensor, "*batch 1 h w"]:
@@ -27,12 +27,12 @@ def label_maps(
 ) -> Float[Tensor, "*batch {num_labels}+1 h w"]:
     """The maps of a street scene: one-hot labels, then the instances' edges."""
     maps = torch.empty(*label.shape[:-2], num_labels + 1, *label.shape[-2:], device=label.device)
-    _put_one_hot(label, maps[..., :num_labels, :, :])
+    put_one_hot(label, maps[..., :num_labels, :, :])
     maps[..., num_labels:, :, :] = instance_edges(instance)
     return maps
 
 
-def _put_one_hot(label: Tensor, maps: Tensor) -> Tensor:
+def put_one_hot(label: Tensor, maps: Tensor) -> Tensor:
     """Compares straight into the maps: most of a training window's bytes are these, each pass over them costs as much as decoding."""
     ids = torch.arange(maps.shape[-3], dtype=torch.uint8, device=label.device)
     return torch.eq(label.unsqueeze(-3), ids[:, None, None], out=maps)

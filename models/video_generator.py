@@ -2,17 +2,19 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import torch
-import torch.nn.functional as F
 from einops import rearrange, repeat
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from models.blend import Blend
 from models.blocks import Norm
-from models.generator import Frame, build_generator
+from models.checkpointing import recomputed, refuse_batch_norm
+from models.generator import Frame, MaskKind, build_generator
 from models.maps import pyramid
+from models.padding import padded
 
 
 @dataclass(frozen=True)
@@ -53,12 +55,25 @@ class VideoGenerator(nn.Module):
         warping: bool,
         norm: Norm = "instance",
         blend: Blend = "foreground_last",
+        mask: MaskKind = "soft",
+        each_alone: bool = False,
+        checkpointing: bool = False,
     ) -> None:
-        """`map_channels` are one frame's; `width` is the coarsest scale's and halves at each finer one."""
+        """`map_channels` are one frame's; `width` is the coarsest scale's and halves at each finer one.
+
+        `each_alone`: every frame is made as if it were a video's first, from its own maps alone (the per-frame baseline).
+        `checkpointing`: each scale of each frame is computed again in the backward pass, so that only one of them holds what it computes
+        on the way. It changes nothing else, and is no part of what a generator is.
+        """
         super().__init__()
+        assert not (each_alone and warping), "what is made without the past has nothing to warp"
+        if checkpointing:
+            refuse_batch_norm(norm)
         self.past_frames = past_frames
         self.foreground = foreground
-        self.multiple = 2 ** (downsamplings + scales - 1)
+        self.each_alone = each_alone
+        self.checkpointing = checkpointing
+        self.downsamplings = downsamplings
         self.scales = nn.ModuleList(
             build_generator(
                 scale=scale,
@@ -71,6 +86,7 @@ class VideoGenerator(nn.Module):
                 warping=warping,
                 norm=norm,
                 blend=blend,
+                mask=mask,
             )
             for scale in range(scales)
         )
@@ -83,16 +99,20 @@ class VideoGenerator(nn.Module):
         *,
         gradient_frames: int = 1,
         only_finest: bool = False,
+        scales: int | None = None,
     ) -> Generated:
         """One frame for each of `maps` but the first `past_frames`, which lie before the video (frame 0's, repeated, if there is none).
 
         `foreground` is M, None without a foreground branch. `past`: the frames before the video, the state that another part of it
-        left, or None to start from nothing. Gradients reach back over `gradient_frames` frames; with `only_finest`, the coarser scales
-        get none.
+        left, or None to start from nothing. Gradients reach back over `gradient_frames` frames. `scales`: how many there are, the
+        coarsest first, for frames of the size that the last of these makes; with `only_finest`, the coarser ones get no gradient.
         """
         self._check_foreground(foreground)
-        state = past if isinstance(past, State) else self.start(past)
-        map_levels, foreground_levels = self._levels(maps), self._levels(foreground)
+        scales = scales or len(self.scales)
+        if self.each_alone:
+            return self._each_alone(maps[:, self.past_frames :], None if foreground is None else foreground[:, self.past_frames :], scales)
+        state = past if isinstance(past, State) else self.start(past, scales)
+        map_levels, foreground_levels = self._levels(maps, scales), self._levels(foreground, scales)
         frames = []
         for first in range(maps.shape[1] - self.past_frames):
             if first % gradient_frames == 0:
@@ -104,9 +124,9 @@ class VideoGenerator(nn.Module):
             frames.append(_cropped(frame, maps.shape[-2:]))
         return _video(frames, state)
 
-    def start(self, past: Float[Tensor, "b past 3 h w"] | None) -> State:
+    def start(self, past: Float[Tensor, "b past 3 h w"] | None, scales: int | None = None) -> State:
         """The state before a video's first frame; None = there is nothing before it."""
-        return State(None if past is None else tuple(self._levels(past)))
+        return State(None if past is None else tuple(self._levels(past, scales or len(self.scales))))
 
     def step(
         self,
@@ -116,17 +136,17 @@ class VideoGenerator(nn.Module):
     ) -> tuple[Frame, State]:
         """The next frame, as `forward` makes it, for videos of any length; `maps` are its own and the `past_frames` before it."""
         self._check_foreground(foreground)
-        now = [level[:, 0] for level in self._levels(None if foreground is None else foreground[:, None])]
-        frame, state = self._next(self._levels(maps), now, state=state, only_finest=False)
-        return _cropped(frame, maps.shape[-2:]), state
+        scales = len(self.scales)
+        now = [level[:, 0] for level in self._levels(None if foreground is None else foreground[:, None], scales)]
+        frame, state = self._next(self._levels(maps, scales), now, state=state, only_finest=False)
+        return _cropped(frame, maps.shape[-2:]), self.start(None) if self.each_alone else state
 
-    def generate_each_alone(self, maps: Float[Tensor, "b t c h w"], foreground: Float[Tensor, "b t 1 h w"] | None) -> Generated:
-        """Every frame as if it were a video's first, from its own maps alone: the per-frame baseline. All t at once, as one batch.
-
-        The motion branch is not used. A generator that is only ever used so needs `warping=False`.
-        """
+    def _each_alone(self, maps: Float[Tensor, "b t c h w"], foreground: Float[Tensor, "b t 1 h w"] | None, scales: int) -> Generated:
+        """All frames at once, as one batch."""
         windows = repeat(maps, "b t c h w -> (b t) window c h w", window=self.past_frames + 1)
-        frame, _ = self.step(windows, None if foreground is None else foreground.flatten(0, 1), self.start(None))
+        now = [level[:, 0] for level in self._levels(None if foreground is None else foreground.flatten(0, 1)[:, None], scales)]
+        frame, _ = self._next(self._levels(windows, scales), now, state=self.start(None), only_finest=False)
+        frame = _cropped(frame, maps.shape[-2:])
         image, raw, optical_flow, mask = (rearrange(x, "(b t) c h w -> b t c h w", b=maps.shape[0]) for x in _parts(frame))
         return Generated(image, raw, optical_flow, mask, self.start(None))
 
@@ -135,9 +155,9 @@ class VideoGenerator(nn.Module):
         past = state.past or [level.new_zeros(level.shape[0], self.past_frames, 3, *level.shape[-2:]) for level in maps]
         features = None
         images: list[Tensor] = []
-        for scale, generator in enumerate(self.scales):
-            level = len(self.scales) - 1 - scale
+        for scale, level in enumerate(reversed(range(len(maps)))):
             with torch.set_grad_enabled(torch.is_grad_enabled() and not (only_finest and level > 0)):
+                generator = partial(recomputed, self.scales[scale]) if self.checkpointing else self.scales[scale]
                 frame, features = generator(
                     maps[level].flatten(1, 2),
                     past[level].flatten(1, 2),
@@ -155,21 +175,9 @@ class VideoGenerator(nn.Module):
         if not self.foreground and foreground is not None:
             raise ValueError("a foreground mask was given, but this generator draws none: foreground must be None")
 
-    def _levels(self, x: Float[Tensor, "b t c h w"] | None) -> list[Tensor]:
+    def _levels(self, x: Float[Tensor, "b t c h w"] | None, scales: int) -> list[Tensor]:
         """Padded and pooled, finest first."""
-        return [] if x is None else pyramid(_padded(x, self.multiple), len(self.scales))
-
-
-def _padded(x: Float[Tensor, "b t c h w"], multiple: int) -> Float[Tensor, "b t c _ _"]:
-    """Height and width divisible by `multiple`, by reflection at the bottom and the right."""
-    height, width = x.shape[-2:]
-    if min(height, width) <= multiple:  # reflection needs more than one pixel where the network is narrowest
-        raise ValueError(f"frames of {height} x {width} are too small: this generator needs more than {multiple} pixels a side")
-    padding = (0, -width % multiple, 0, -height % multiple)
-    if not any(padding):
-        return x
-    padded = F.pad(x.flatten(0, 1), padding, mode="reflect")
-    return padded.reshape(*x.shape[:3], *padded.shape[-2:])
+        return [] if x is None else pyramid(padded(x, 2 ** (self.downsamplings + scales - 1)), scales)
 
 
 def _cropped(frame: Frame, size: Sequence[int]) -> Frame:

@@ -9,7 +9,7 @@ import json
 import os
 import struct
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
@@ -192,6 +192,18 @@ class ArrayView:
         frame = np.empty(self.shape[1:], self.dtype)
         self._decode(range(self.shape[0])[frames], frame)
         return frame
+
+    def take(self, frames: Sequence[int]) -> np.ndarray:
+        """These frames, in any order; one that is asked for several times is decoded once."""
+        taken = np.empty((len(frames), *self.shape[1:]), self.dtype)
+        first_place: dict[int, int] = {}
+        for place, t in enumerate(frames):
+            if t in first_place:
+                taken[place] = taken[first_place[t]]
+            else:
+                self._decode(range(self.shape[0])[t], taken[place])
+                first_place[t] = place
+        return taken
 
     def _decode(self, t: int, frame: np.ndarray) -> None:
         """Into its place: a copy of each frame, and another to stack them, took as long as decoding them.

@@ -143,6 +143,19 @@ def preview(train_folder: Path, step: int) -> Path:
     return previews(train_folder) / f"{step:07d}.png"
 
 
+def training_validation(train_folder: Path) -> Path:
+    return networks(train_folder) / "validation.csv"
+
+
+def checkpoints(train_folder: Path) -> Path:
+    """Generators on the way, each in a folder named by its step."""
+    return networks(train_folder) / "checkpoints"
+
+
+def best(work_folder: Path) -> Path:
+    return work_folder / "best"
+
+
 def training_state(work_folder: Path) -> Path:
     return work_folder / "state.pt"
 

@@ -16,7 +16,7 @@ from pipeline import arrays, layout, palettes, pose_map
 from pipeline.palettes import Palette
 
 Numbers = Sequence[int]
-"""Of frames; they rise by 1 or are repeated. Each frame is decoded once."""
+"""Of frames, in any order; one that is repeated is decoded once."""
 
 FACE_CHANNELS = 15
 """An edge map and 14 distance maps."""
@@ -123,8 +123,8 @@ class ClipMaps:
     def edges(self, frames: Numbers) -> UInt8[np.ndarray, "t h w channel"]:
         return self._stored("edges", "edge", frames)
 
-    def poses(self, frames: Numbers) -> UInt8[np.ndarray, "t h w channel"]:
-        drawn = {t: pose_map.pose_map(self._files["pose"], t) for t in sorted(set(frames))}
+    def poses(self, frames: Numbers, dropped: pose_map.Dropped = pose_map.NOTHING) -> UInt8[np.ndarray, "t h w channel"]:
+        drawn = {t: pose_map.pose_map(self._files["pose"], t, dropped) for t in sorted(set(frames))}
         return np.stack([drawn[t] for t in frames])
 
     def picture(self, t: int) -> UInt8[np.ndarray, "h w 3"]:
@@ -134,9 +134,7 @@ class ClipMaps:
         return self.kind.drawn(label, edge, self.poses([t])[0] if self.kind.pose else None)
 
     def _stored(self, modality: str, array: str, frames: Numbers) -> np.ndarray:
-        first = frames[0]
-        read = np.asarray(self._files[modality][array][first : frames[-1] + 1])
-        return read[[t - first for t in frames]]
+        return self._files[modality][array].take(frames)
 
 
 def usable(clip: MapFolders, num_frames: int) -> range:

@@ -1,5 +1,10 @@
-"""The objective of a training step: what the discriminators judge, and the terms of either side, unweighted."""
+"""A training step's objective: what the generator makes, what the discriminators see of it, and the terms of either side, unweighted.
 
+The generator's output is cut off before it is judged: so one look of a discriminator at each image serves both sides, and gradients reach
+the generator once, through `lead_back`.
+"""
+
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -7,102 +12,167 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from models.adversarial import GAN_LOSSES, discriminator_terms, generator_terms
-from models.discriminator import Discriminator, DiscriminatorFeatures
+from models.discriminator import DiscriminatorFeatures
 from models.discriminator_input import grouped_video_input, image_input
-from models.losses import motion_terms, perceptual_term, reconstruction_term
+from models.losses import perceptual_term, reconstruction_term, temporal_warp_term, warping_terms
 from models.vgg import VggFeatures
-from models.video_generator import Generated, VideoGenerator
-from pipeline.windows import Batch
+from models.video_generator import Generated
+from pipeline.batch import Batch, Carried
+from pipeline.schedule import Step
 
 Terms = dict[str, Float[Tensor, ""]]
+
+IMAGE = "image"
+"""The image discriminator's name; those of videos are `video/` and their stride."""
 
 
 @dataclass(frozen=True)
 class Networks:
-    generator: VideoGenerator
-    image_discriminator: Discriminator
-    video_discriminator: Discriminator
+    """The trained ones may be wrapped, to share their gradients with other processes."""
+
+    generator: nn.Module
+    discriminators: Mapping[str, nn.Module]
     vgg: VggFeatures | None
 
     def trained(self) -> dict[str, nn.Module]:
-        return {
-            "generator": self.generator,
-            "image_discriminator": self.image_discriminator,
-            "video_discriminator": self.video_discriminator,
-        }
+        return {"generator": self.generator, **self.discriminators}
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What sort of generator is trained: which parts of the objective there are for it."""
+
+    scales: int
+    past_frames: int
+    foreground: bool
+    warps: bool
+    recurrent: bool
+    """Whether it sees the frames that it made before."""
+    gradient_frames: int
+    strides: Sequence[int]
+    """Of the video discriminators."""
 
 
 @dataclass(frozen=True)
 class Judged:
-    """What one discriminator is shown in a step, and its features of the real part, used by both sides."""
+    """A discriminator's features of the fakes that it was shown, and of what is real."""
 
-    discriminator: Discriminator
-    fakes: list[Float[Tensor, "b c h w"]]
-    real_features: DiscriminatorFeatures
+    fakes: list[DiscriminatorFeatures]
+    real: DiscriminatorFeatures
 
 
-def generate(generator: VideoGenerator, batch: Batch, each_alone: bool) -> Generated:
-    foreground = batch.foreground if generator.foreground else None
-    if each_alone:
-        past = generator.past_frames
-        return generator.generate_each_alone(batch.maps[:, past:], None if foreground is None else foreground[:, past:])
-    generated: Generated = generator(batch.maps, foreground, batch.past)
+def generate(generator: nn.Module, kind: Kind, batch: Batch, carried: Carried | None, step: Step) -> Generated:
+    past = carried.state if carried else batch.past(kind.past_frames)
+    foreground = batch.foreground if kind.foreground else None
+    generated: Generated = generator(
+        batch.maps, foreground, past, gradient_frames=kind.gradient_frames, only_finest=step.only_finest, scales=step.scales
+    )
     return generated
 
 
-def judge(networks: Networks, batch: Batch, generated: Generated, each_alone: bool) -> dict[str, Judged]:
-    """D_I sees each frame (blended, and raw where that differs) with its maps, D_V groups of three frames with their true flow."""
-    maps = _frames(batch.maps[:, -batch.real.shape[1] :])
-    fakes = [image_input(maps, fake) for fake in _fakes(generated, each_alone)]
-    judged = {"image": _judged(networks.image_discriminator, fakes, image_input(maps, _frames(batch.real)))}
-    fake, real = (grouped_video_input(frames, batch.optical_flow, stride=1) for frames in (generated.image, batch.real))
-    if fake is not None and real is not None and not each_alone:
-        judged["video"] = _judged(networks.video_discriminator, [fake], real)
-    return judged
+def cut_off(generated: Generated) -> Generated:
+    """The same values, where gradients stop until `lead_back`."""
+    image, raw, optical_flow, mask = (x.detach().requires_grad_() for x in _outputs(generated))
+    return Generated(image, raw, optical_flow, mask, generated.state)
 
 
-def generator_side(networks: Networks, judged: dict[str, Judged], batch: Batch, generated: Generated, gan: str, each_alone: bool) -> Terms:
+def lead_back(loss: Tensor, seen: Generated, generated: Generated) -> Tensor:
+    """A loss of what was `seen`, as one whose gradients are the same and reach the generator's weights.
+
+    They are taken here, and the discriminators get none. The graph is kept for the discriminators' own loss.
+    """
+    gradients = torch.autograd.grad(loss, _outputs(seen), retain_graph=True, allow_unused=True)
+    pairs = [(made, gradient) for made, gradient in zip(_outputs(generated), gradients, strict=True) if gradient is not None]
+    return torch.stack([(made * gradient).sum() for made, gradient in pairs if made.requires_grad]).sum()
+
+
+def carry(generated: Generated, carried: Carried | None, kind: Kind) -> Carried:
+    fakes = generated.image.detach()
+    if carried:
+        fakes = torch.cat([carried.fakes, fakes], dim=1)
+    reach = max(1, 2 * max(kind.strides, default=0))
+    return Carried(generated.state.detached(), fakes[:, -reach:])
+
+
+def judge(networks: Networks, kind: Kind, batch: Batch, seen: Generated, carried: Carried | None, step: Step) -> dict[str, Judged]:
+    """D_I sees each frame (blended, and raw where that differs) with its maps, each D_V groups of three frames with their true flow."""
+    maps, fewer = _frames(batch.maps[:, -batch.real.shape[1] :]), kind.scales - step.scales
+    inputs = {IMAGE: ([image_input(maps, fake) for fake in _fakes(seen, kind)], image_input(maps, _frames(batch.real)))}
+    made = seen.image if carried is None else torch.cat([carried.fakes, seen.image], dim=1)
+    real = torch.cat([batch.before, batch.real], dim=1)
+    for stride, groups in (batch.groups if carried else batch.within()).items():
+        fake_group, real_group = (
+            grouped_video_input(frames, _counted_from_start(groups.frames, frames, batch), groups.optical_flow) for frames in (made, real)
+        )
+        inputs[f"video/{stride}"] = ([fake_group], real_group)
+    return {name: _judged(networks.discriminators[name], fakes, real, fewer) for name, (fakes, real) in inputs.items()}
+
+
+def generator_side(
+    networks: Networks, kind: Kind, judged: dict[str, Judged], batch: Batch, seen: Generated, carried: Carried | None, step: Step, gan: str
+) -> Terms:
     terms: Terms = {}
     for name, j in judged.items():
-        terms |= generator_terms(j.discriminator, j.fakes, j.real_features, gan=GAN_LOSSES[gan], name=name)
-    fakes, real = _fakes(generated, each_alone), _frames(batch.real)
+        terms |= _named(name, generator_terms(j.fakes, j.real, GAN_LOSSES[gan]))
+    fakes, real = _fakes(seen, kind), _frames(batch.real)
     terms["reconstruction"] = reconstruction_term(fakes, real)
     if networks.vgg is not None:
         terms["perceptual"] = perceptual_term(networks.vgg, fakes, real)
-    if "video" in judged:
-        terms |= _motion(networks, batch, generated)
-    return terms
+    return terms | _motion(kind, batch, seen, carried, step)
 
 
 def discriminator_side(judged: dict[str, Judged], gan: str) -> Terms:
     terms: Terms = {}
     for name, j in judged.items():
-        terms |= discriminator_terms(j.discriminator, j.fakes, j.real_features, gan=GAN_LOSSES[gan], name=name)
+        terms |= _named(name, discriminator_terms(j.fakes, j.real, GAN_LOSSES[gan]))
     return terms
 
 
-def _motion(networks: Networks, batch: Batch, generated: Generated) -> Terms:
-    before = batch.real[:, :1] if batch.past is None else batch.past[:, -1:]  # with nothing before, confidence is 0 there
-    return motion_terms(
-        fake=_frames(generated.image),
-        fake_previous=_frames(torch.cat([before, generated.image[:, :-1]], dim=1)),
-        real=_frames(batch.real),
-        real_previous=_frames(torch.cat([before, batch.real[:, :-1]], dim=1)),
-        predicted=_frames(generated.optical_flow),
-        reference=_frames(batch.optical_flow),
-        mask=_frames(generated.mask),
-        confidence=_frames(batch.confidence),
-        scales=len(networks.generator.scales),
-    )
+def _motion(kind: Kind, batch: Batch, seen: Generated, carried: Carried | None, step: Step) -> Terms:
+    """With nothing before the first frame, confidence is 0 there."""
+    if not kind.recurrent:
+        return {}
+    real_before = batch.before[:, -1:] if batch.before.shape[1] else batch.real[:, :1]
+    fake_before = carried.fakes[:, -1:] if carried else real_before
+    reference, confidence = _frames(batch.optical_flow), _frames(batch.confidence)
+    fake, fake_previous = _frames(seen.image), _frames(torch.cat([fake_before, seen.image[:, :-1]], dim=1))
+    terms = {"temporal_warp": temporal_warp_term(fake, fake_previous, reference, confidence)}
+    if kind.warps:
+        terms |= warping_terms(
+            real=_frames(batch.real),
+            real_previous=_frames(torch.cat([real_before, batch.real[:, :-1]], dim=1)),
+            predicted=_frames(seen.optical_flow),
+            reference=reference,
+            mask=_frames(seen.mask),
+            confidence=confidence,
+            scales=step.scales,
+        )
+    return terms
 
 
-def _fakes(generated: Generated, each_alone: bool) -> list[Float[Tensor, "b_t 3 h w"]]:
-    """What is compared with the real frames: blended and raw ones, which are the same where every frame is made alone."""
-    return [_frames(generated.image)] if each_alone else [_frames(generated.image), _frames(generated.raw)]
+def _judged(discriminator: nn.Module, fakes: list[Tensor], real: Tensor, fewer: int) -> Judged:
+    return Judged([discriminator(fake, without_finest=fewer) for fake in fakes], discriminator(real, without_finest=fewer))
 
 
-def _judged(discriminator: Discriminator, fakes: list[Tensor], real: Tensor) -> Judged:
-    return Judged(discriminator, fakes, discriminator(real))
+def _named(discriminator: str, terms: Terms) -> Terms:
+    """image_gan, video_gan/3, ..."""
+    what, slash, stride = discriminator.partition("/")
+    return {f"{what}_{name}{slash}{stride}": term for name, term in terms.items()}
+
+
+def _fakes(seen: Generated, kind: Kind) -> list[Float[Tensor, "b_t 3 h w"]]:
+    """What is compared with the real frames: blended and raw ones, which are the same where nothing is warped."""
+    return [_frames(seen.image), _frames(seen.raw)] if kind.warps else [_frames(seen.image)]
+
+
+def _counted_from_start(groups: Sequence[tuple[int, ...]], frames: Tensor, batch: Batch) -> list[list[int]]:
+    """The groups' frames as places in `frames`, which end with the window."""
+    before = frames.shape[1] - batch.real.shape[1]
+    return [[before + n for n in group] for group in groups]
+
+
+def _outputs(generated: Generated) -> list[Tensor]:
+    return [generated.image, generated.raw, generated.optical_flow, generated.mask]
 
 
 def _frames(video: Float[Tensor, "b t c h w"]) -> Float[Tensor, "b*t c h w"]:

@@ -9,9 +9,9 @@ import numpy as np
 from PIL import Image
 
 from models.video_generator import Generated
+from pipeline.batch import Batch
 from pipeline.maps import MapKind
 from pipeline.tensors import maps_to_picture, tensor_to_frames
-from pipeline.windows import Batch
 
 MOST_FRAMES = 6
 GAP = 4

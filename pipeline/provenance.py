@@ -39,6 +39,7 @@ MACHINERY = frozenset(
             "preview",
             "progress",
         ),
+        *("devices", "stopping", "training_state"),
         *("prepare", "provenance", "runner", "scan", "store", "store_care", "weights", "weights_care", "yaml_file"),
     )
 )

@@ -95,8 +95,7 @@ def _frames(generator: TrainedGenerator, maps: ClipMaps, used: range, device: st
     for window in _map_windows(maps, used, network.past_frames):
         window = window.to(device)
         foreground = foreground_of(window[:, -1], generator.kind) if network.foreground else None
-        frame, next_state = network.step(window, foreground, state)
-        state = network.start(None) if generator.each_alone else next_state
+        frame, state = network.step(window, foreground, state)
         yield tensor_to_frames(frame.image[0])
 
 

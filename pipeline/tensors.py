@@ -1,11 +1,14 @@
 """Stored arrays <-> what the networks see. The one place where frames and maps become floats, and maps pictures again."""
 
+from collections.abc import Callable
+from dataclasses import dataclass
+
 import numpy as np
 import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
-from models.maps import foreground_mask, label_maps, one_hot
+from models.maps import foreground_mask, instance_edges, put_one_hot
 from pipeline.maps import ClipMaps, MapKind, Numbers
 from pipeline.palettes import VOID
 
@@ -20,16 +23,62 @@ def tensor_to_frames(image: Float[Tensor, "*t 3 h w"]) -> UInt8[np.ndarray, "*t 
     return ((image.detach().float().cpu() + 1) * 127.5).round().clamp(0, 255).to(torch.uint8).movedim(-3, -1).contiguous().numpy()
 
 
+@dataclass(frozen=True)
+class StoredMaps:
+    """Maps as bytes, a thirtieth of what they are as floats: made where frames are read, and turned into floats where they are used."""
+
+    num_labels: int
+    label: UInt8[Tensor, "*t h w"] | None
+    instance_edge: UInt8[Tensor, "*t 1 h w"] | None
+    """0 or 1."""
+    edge: UInt8[Tensor, "*t edges h w"] | None
+    pose: UInt8[Tensor, "*t poses h w"] | None
+
+    def channels(self) -> Float[Tensor, "*t c h w"]:
+        """One-hot labels and the instances' edges, edges in 0..1, poses in 0..1: what there is, in this order."""
+        counts = [self.num_labels, *(0 if part is None else part.shape[-3] for part in (self.instance_edge, self.edge, self.pose))]
+        shape, device = next((part.shape, part.device) for part in self._parts() if part is not None)
+        batch = shape[:-2] if self.label is not None else shape[:-3]
+        maps = torch.empty(*batch, sum(counts), *shape[-2:], device=device)
+        one_hots, instance_edge, edge, pose = torch.split(maps, counts, dim=-3)
+        if self.label is not None:
+            put_one_hot(self.label, one_hots)
+        for part, stored, largest in ((instance_edge, self.instance_edge, 1), (edge, self.edge, 255), (pose, self.pose, 255)):
+            if stored is not None:
+                torch.div(stored, largest, out=part)
+        return maps
+
+    def each(self, change: Callable[..., Tensor], *others: "StoredMaps") -> "StoredMaps":
+        """Every part changed, or what all have in its place; what is None stays so."""
+
+        def changed(name: str) -> Tensor | None:
+            x = getattr(self, name)
+            return None if x is None else change([x, *(getattr(other, name) for other in others)] if others else x)
+
+        return StoredMaps(self.num_labels, *map(changed, PARTS))
+
+    def _parts(self) -> list[Tensor | None]:
+        return [getattr(self, name) for name in PARTS]
+
+
+PARTS = ("label", "instance_edge", "edge", "pose")
+
+
+def stored_maps(maps: ClipMaps, frames: Numbers) -> StoredMaps:
+    """Of so many frames of a clip: t of them."""
+    instance = torch.from_numpy(maps.instances(frames).astype(np.int32)) if maps.kind.instances else None
+    return StoredMaps(
+        maps.kind.num_labels,
+        torch.from_numpy(maps.labels(frames)) if maps.kind.palette else None,
+        None if instance is None else instance_edges(instance).to(torch.uint8),
+        _channels_first(maps.edges(frames)) if maps.kind.edges else None,
+        _channels_first(maps.poses(frames)) if maps.kind.pose else None,
+    )
+
+
 def maps_to_tensor(maps: ClipMaps, frames: Numbers) -> Float[Tensor, "t c h w"]:
-    """One-hot labels and the instances' edges, edges in 0..1, poses in 0..1: what there is, in this order; c = maps.kind.channels."""
-    parts = []
-    if maps.kind.palette:
-        parts.append(_labels_to_tensor(maps, frames, maps.kind.palette.num_labels))
-    if maps.kind.edges:
-        parts.append(_channels_to_tensor(maps.edges(frames)))
-    if maps.kind.pose:
-        parts.append(_channels_to_tensor(maps.poses(frames)))
-    return parts[0] if len(parts) == 1 else torch.cat(parts, dim=-3)
+    """As `StoredMaps.channels`; c = maps.kind.channels."""
+    return stored_maps(maps, frames).channels()
 
 
 def foreground_of(maps: Float[Tensor, "*t c h w"], kind: MapKind) -> Float[Tensor, "*t 1 h w"] | None:
@@ -50,16 +99,8 @@ def optical_flow_to_tensor(optical_flow: np.ndarray, confidence: UInt8[np.ndarra
     return torch.from_numpy(optical_flow.astype(np.float32)).movedim(-1, -3), torch.from_numpy(confidence >= 128).float().unsqueeze(-3)
 
 
-def _labels_to_tensor(maps: ClipMaps, frames: Numbers, num_labels: int) -> Tensor:
-    label = torch.from_numpy(maps.labels(frames))
-    if not maps.kind.instances:
-        return one_hot(label, num_labels)
-    return label_maps(label, torch.from_numpy(maps.instances(frames).astype(np.int32)), num_labels=num_labels)
-
-
-def _channels_to_tensor(stored: UInt8[np.ndarray, "t h w c"]) -> Float[Tensor, "t c h w"]:
-    """0..255 -> 0..1"""
-    return torch.from_numpy(stored).movedim(-1, -3).float() / 255
+def _channels_first(stored: UInt8[np.ndarray, "t h w c"]) -> UInt8[Tensor, "t c h w"]:
+    return torch.from_numpy(stored).movedim(-1, -3).contiguous()
 
 
 def _channels_of(maps: Float[np.ndarray, "c h w"]) -> UInt8[np.ndarray, "h w c"]:

@@ -1,29 +1,34 @@
-"""dataset -> networks, losses.csv, previews: the training of vid2vid, and of the same generator without the past.
+"""dataset -> networks, losses.csv, previews: the training of vid2vid, of the same generator without the past, of pix2pixHD.
 
-Stopped anywhere and started again, it goes on from its last saved state with the windows it would have seen.
+Stopped anywhere and started again, it goes on from its last saved state as if it had never stopped.
 """
 
 import logging
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pandas as pd
 import torch
 from torch.utils.data import DataLoader
 
-from models.discriminator import Discriminator
-from models.losses import total
-from models.vgg import VggFeatures
-from models.video_generator import VideoGenerator
-from pipeline import layout, params, preview, progress
-from pipeline.checkpoint import TrainingState, load_weights, save_generator
+from models.video_generator import Generated
+from pipeline import divergence, layout, learner, learners, params, preview, progress
+from pipeline.batch import Batch
+from pipeline.devices import Devices
 from pipeline.errors import InputError
 from pipeline.index import read_index
+from pipeline.learner import Learner
 from pipeline.maps import MapFolders, MapKind
-from pipeline.objective import Networks, discriminator_side, generate, generator_side, judge
-from pipeline.weights import path_of
-from pipeline.windows import Batch, Folders, Windows
+from pipeline.objective import Kind, carry
+from pipeline.schedule import Schedule, Step
+from pipeline.stopping import Stopping
+from pipeline.training_state import TrainingState, keep, replace_folder
+from pipeline.training_validation import Validation
+from pipeline.windows import Folders, Window, Windows
 
 logger = logging.getLogger(__name__)
 
@@ -44,7 +49,7 @@ def run(
     device: str,
 ) -> None:
     folders = Folders(clips, optical_flow, MapFolders(segmentation, instances, edges, pose))
-    _train(folders, dataset, out, work, p, device, each_alone=False)
+    _train(learners.vid2vid, folders, dataset, out, work, p, Devices(device))
 
 
 def run_per_frame(
@@ -61,117 +66,145 @@ def run_per_frame(
     per_frame: params.TrainPerFrame,
     device: str,
 ) -> None:
-    """Same parameters, steps and data, but each frame is made from its own maps alone: shows what the past is worth.
-
-    There is then nothing to warp or blend: no motion branch, no video discriminator, one fake image a frame instead of two.
-    """
+    """Same parameters, steps and data, but each frame is made from its own maps alone: shows what the past is worth."""
     if per_frame.enabled:
         folders = Folders(clips, optical_flow, MapFolders(segmentation, instances, edges, pose))
-        _train(folders, dataset, out, work, p, device, each_alone=True)
+        _train(learners.per_frame, folders, dataset, out, work, p, Devices(device))
 
 
-def _train(folders: Folders, dataset: Path, out: Path, work: Path, p: params.Train, device: str, *, each_alone: bool) -> None:
+def run_image_generator(
+    clips: Path,
+    segmentation: Path | None,
+    instances: Path | None,
+    optical_flow: Path,
+    pose: Path | None,
+    edges: Path | None,
+    dataset: Path,
+    out: Path,
+    work: Path,
+    p: params.Train,
+    image: params.TrainImageGenerator,
+    device: str,
+) -> None:
+    """pix2pixHD, for a video's first frames; what its own section does not say is as in `train`."""
+    if image.enabled:
+        folders = Folders(clips, optical_flow, MapFolders(segmentation, instances, edges, pose))
+        _train(partial(_pix2pix_hd, image), folders, dataset, out, work, _of_images(p, image), Devices(device))
+
+
+Build = Callable[[params.Train, MapKind, Devices], Learner]
+
+
+def _train(build: Build, folders: Folders, dataset: Path, out: Path, work: Path, p: params.Train, devices: Devices) -> None:
     index = read_index(dataset, "train")
-    kind = MapKind.of(folders.maps.of(index["clip"].iloc[0]))
-    windows = Windows(
-        folders,
-        index,
-        kind,
-        frames=p.window_frames,
-        past_frames=p.generator.past_frames,
-        batch_size=p.batch_size,
-        start_from_nothing=p.start_from_nothing,
-        seed=p.seed,
+    learned, held_out = _held_out(index, p.validation)
+    learning = build(p, MapKind.of(folders.maps.of(index["clip"].iloc[0])), devices)
+    windows = _windows(folders, learned, learning, p, devices)
+    validation = Validation(_windows(folders, held_out, learning, p, devices), p.validation) if len(held_out) else None
+    state, schedule = TrainingState(work, learning.parts(), devices), windows.schedule
+    state.resume()
+    _say(learning.kind, schedule, state)
+    with Stopping() as stopping:
+        for step, batch in progress.track(_batches(windows, state.step + 1, learning, devices), "train", schedule.steps - state.step):
+            carried = None if step.starts_sequence else state.carried
+            stepped = learner.step(learning, batch, carried, step, p, devices)
+            state.step, state.skipped = step.number, state.skipped + 1 if stepped.problem else 0
+            divergence.judge(stepped.problem, step.number, state.skipped, p.divergence)
+            state.carried = None if stepped.problem or step.ends_sequence else carry(stepped.fake, carried, learning.kind)
+            if not stepped.problem:
+                state.log(stepped.terms, p.log_every)
+            last, asked = step.number == schedule.steps, devices.any(stopping.asked)
+            if devices.is_main:
+                _look(learning, validation, state, batch, stepped.fake, p, last=last)
+            if asked or last or step.number % p.save_every == 0:
+                state.save()
+            if asked:
+                break
+    if devices.is_main:
+        _write(out, learning, state, p)
+    devices.wait()
+
+
+def _of_images(p: params.Train, image: params.TrainImageGenerator) -> params.Train:
+    """Of single frames."""
+    changes: dict[str, Any] = {name: getattr(image, name) for name in ("steps", "learning_rate", "batch_size")}
+    changes |= {"earlier_phases": [], "window_frames": 1, "sequence_frames": 1, "double_every": None, "start_from_nothing": 1.0}
+    changes |= {"generator": p.generator.model_copy(update={"scales": 1}), "initial_weights": None}
+    changes |= {"image_discriminator": p.image_discriminator.model_copy(update={"scales": image.scales})}
+    return p.model_copy(update=changes)
+
+
+def _pix2pix_hd(image: params.TrainImageGenerator, p: params.Train, maps: MapKind, devices: Devices) -> Learner:
+    return learners.pix2pix_hd(p, image.generator, maps, devices)
+
+
+def _look(
+    learning: Learner, validation: Validation | None, state: TrainingState, batch: Batch, fake: Generated, p: params.Train, *, last: bool
+) -> None:
+    """Previews, validation, checkpoints: what is not needed to go on."""
+    if last or state.step % p.preview_every == 0:
+        preview.save_preview(layout.preview(state.work, state.step), batch, fake, learning.maps)
+    if validation and p.validation.every and (last or state.step % p.validation.every == 0):
+        best = min((row[p.validation.measure] for row in state.validation), default=np.inf)
+        judged = validation.judge(learning)
+        state.validation.append({"step": state.step, **judged})
+        if judged[p.validation.measure] < best:
+            replace_folder(layout.best(state.work), learning.save)
+    if p.checkpoints.keep and state.step % p.checkpoints.every == 0:
+        keep(layout.checkpoints(state.work), state.step, p.checkpoints.keep, learning.save)
+
+
+def _write(out: Path, learning: Learner, state: TrainingState, p: params.Train) -> None:
+    """Copied, not moved: a kill just now must leave the state whole."""
+    if p.validation.take == "best" and layout.best(state.work).is_dir():
+        shutil.copytree(layout.best(state.work), layout.networks(out))
+    else:
+        learning.save(layout.networks(out))
+    state.end_row()
+    state.write_tables(out)
+    for folder in (layout.previews, layout.checkpoints):
+        if folder(state.work).is_dir():
+            shutil.copytree(folder(state.work), folder(out))
+
+
+def _batches(windows: Windows, first: int, learning: Learner, devices: Devices) -> Iterator[tuple[Step, Batch]]:
+    for step, window in _loaded(windows, first, devices):
+        yield step, Batch.of(window, learning.maps, devices.device, learning.kind.scales - step.scales)
+
+
+def _loaded(windows: Windows, first: int, devices: Devices) -> Iterator[tuple[Step, Window]]:
+    numbers, device = range(first, windows.schedule.steps + 1), devices.device.type
+    loader = DataLoader(
+        windows,
+        sampler=numbers,
+        batch_size=None,
+        num_workers=LOADER_WORKERS[device],
+        pin_memory=device == "cuda",
+        generator=torch.Generator(),  # not torch's own: a training that goes on would find it changed
     )
-    arguments = _generator_arguments(p, kind, each_alone)
-    networks = _networks(p, arguments, kind, device)
-    optimizers: dict[str, torch.optim.Optimizer] = {
-        name: torch.optim.Adam(net.parameters(), betas=(0.5, 0.999)) for name, net in networks.trained().items()
-    }
-    state = TrainingState.resumed(work, networks.trained(), optimizers)
-    weights = p.weights.model_dump()
+    for number, window in zip(numbers, loader, strict=True):
+        yield windows.schedule[number], window
+
+
+def _held_out(index: pd.DataFrame, p: params.TrainingValidation) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The clips that are learned from, and those that judge, evenly spread."""
+    if p.every is None:
+        return index, index.iloc[:0]
+    if p.clips >= len(index):
+        raise InputError(f"train.validation.clips is {p.clips}: of {len(index)} training clips, some must be left to learn from")
+    places = np.linspace(0, len(index) - 1, p.clips).round().astype(int)
+    return index.drop(index.index[places]), index.iloc[places]
+
+
+def _windows(folders: Folders, index: pd.DataFrame, learning: Learner, p: params.Train, devices: Devices) -> Windows:
+    kind = learning.kind
+    share = {"process": devices.process, "processes": devices.processes}
+    return Windows(folders, index, learning.maps, p, past_frames=kind.past_frames, strides=kind.strides, **share)
+
+
+def _say(kind: Kind, schedule: Schedule, state: TrainingState) -> None:
+    longest = schedule.longest_sequence()
+    for stride in (stride for stride in kind.strides if 2 * stride >= longest):
+        logger.warning("train: the video discriminator of stride %d sees nothing: sequences have %d frames at most", stride, longest)
     if state.step:
-        logger.warning("train: continues after step %d of %d", state.step, p.steps)
-
-    for step, batch in progress.track(_batches(windows, state.step + 1, p.steps, device), "train", p.steps - state.step):
-        _set_learning_rate(optimizers, p.learning_rate * learning_rate_factor(step, p.steps, p.decay_from))
-
-        with torch.autocast(device, torch.bfloat16, enabled=p.precision == "bfloat16"):
-            fake = generate(networks.generator, batch, each_alone)
-            judged = judge(networks, batch, fake, each_alone)
-            g_terms = generator_side(networks, judged, batch, fake, p.gan, each_alone)
-        _update([optimizers["generator"]], total(g_terms, weights))
-
-        with torch.autocast(device, torch.bfloat16, enabled=p.precision == "bfloat16"):
-            d_terms = discriminator_side(judged, p.gan)
-        _update([optimizers[f"{name}_discriminator"] for name in judged], total(d_terms, weights))
-
-        state.log(step, {**g_terms, **d_terms}, p.log_every)
-        if step % p.preview_every == 0 or step == p.steps:
-            preview.save_preview(layout.preview(work, step), batch, fake, kind)
-        if step % p.save_every == 0 or step == p.steps:
-            state.save()
-
-    save_generator(layout.networks(out), networks.generator, arguments, kind, each_alone)
-    state.write_losses(layout.losses(out), p.log_every)
-    shutil.copytree(layout.previews(work), layout.previews(out))  # not moved: a kill just now must leave the state whole
-
-
-def learning_rate_factor(step: int, steps: int, decay_from: float) -> float:
-    """1, then linearly down; the last step still moves."""
-    return min(1.0, (steps - step + 1) / (1 + steps * (1 - decay_from)))
-
-
-def _set_learning_rate(optimizers: dict[str, torch.optim.Optimizer], rate: float) -> None:
-    for optimizer in optimizers.values():
-        optimizer.param_groups[0]["lr"] = rate
-
-
-def _update(optimizers: list[torch.optim.Optimizer], loss: torch.Tensor) -> None:
-    for optimizer in optimizers:
-        optimizer.zero_grad(set_to_none=True)
-    loss.backward()  # type: ignore[no-untyped-call]
-    for optimizer in optimizers:
-        optimizer.step()
-
-
-def _batches(windows: Windows, first: int, last: int, device: str) -> Iterator[tuple[int, Batch]]:
-    steps = range(first, last + 1)
-    loader = DataLoader(windows, sampler=steps, batch_size=None, num_workers=LOADER_WORKERS[device], pin_memory=device == "cuda")
-    for step, batch in zip(steps, loader, strict=True):
-        yield step, batch.to(device)
-
-
-def _generator_arguments(p: params.Train, kind: MapKind, each_alone: bool) -> dict[str, Any]:
-    if p.generator.foreground and not (kind.palette and kind.palette.foreground):
-        lacking = f"palette {kind.palette.name} marks no class as foreground" if kind.palette else "there are no label maps"
-        raise InputError(f"train.generator.foreground is true, but {lacking}")
-    arguments = {**p.generator.model_dump(), "map_channels": kind.channels}
-    return {**arguments, "warping": False} if each_alone else arguments
-
-
-def _networks(p: params.Train, generator_arguments: dict[str, Any], kind: MapKind, device: str) -> Networks:
-    torch.manual_seed(p.seed)
-    norm = p.generator.norm
-    networks = Networks(
-        VideoGenerator(**generator_arguments),
-        Discriminator(channels=kind.channels + 3, norm=norm, **p.image_discriminator.model_dump()),
-        Discriminator(channels=3 * 3 + 2 * 2, norm=norm, **p.video_discriminator.model_dump()),
-        _vgg(p),
-    )
-    for network in (*networks.trained().values(), networks.vgg):
-        if network is not None:
-            network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    return networks
-
-
-def _vgg(p: params.Train) -> VggFeatures | None:
-    if p.weights.perceptual == 0:
-        return None
-    if p.vgg_weights is None:
-        raise InputError("train.weights.perceptual is not 0, but train.vgg_weights names no file")
-    import torchvision  # seconds; seldom needed
-
-    network = torchvision.models.vgg19(weights=None)
-    load_weights(network, path_of(p.vgg_weights, "train.vgg_weights"), "train.vgg_weights")
-    return VggFeatures(network.features)
+        logger.warning("train: continues after step %d of %d", state.step, schedule.steps)

@@ -1,24 +1,30 @@
-"""Training windows: which frames step n sees, read from the clips' files.
+"""Training windows: which frames a step sees, read from the clips' files.
 
-Every window is a function of (seed, step) alone, so a training that goes on after a kill sees what it would have seen.
+Every window is a function of (seed, step) alone, so a training that goes on after a stop sees what it would have seen. Frames are left
+as bytes: `pipeline.batch` makes floats of them on the device that trains.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import torch
-from jaxtyping import Float
+from jaxtyping import Float16, UInt8
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from pipeline import arrays, layout
+from models.discriminator_input import temporal_groups
+from pipeline import arrays, layout, params
 from pipeline.errors import InputError
 from pipeline.maps import ClipMaps, MapFolders, MapKind
-from pipeline.tensors import foreground_of, frames_to_tensor, maps_to_tensor, optical_flow_to_tensor
+from pipeline.schedule import Schedule, Step
+from pipeline.tensors import StoredMaps, stored_maps
+
+GROUP = 3
+"""Frames that a video discriminator sees at once."""
 
 
 @dataclass(frozen=True)
@@ -29,92 +35,168 @@ class Folders:
 
 
 @dataclass
-class Batch:
-    """`t` generated frames and the `past` ones before them; without the axis `b` while it is put together."""
+class Window:
+    """The `t` frames that a step generates and the ones before them, as stored; without the axis `b` while it is put together."""
 
-    maps: Float[Tensor, "*b past_and_t c h w"]
-    foreground: Float[Tensor, "*b past_and_t 1 h w"] | None
-    past: Float[Tensor, "*b past 3 h w"] | None
-    """Real frames in [-1, 1]; None: the video starts with this window."""
-    real: Float[Tensor, "*b t 3 h w"]
-    optical_flow: Float[Tensor, "*b t 2 h w"]
+    maps: StoredMaps
+    """Of `past_frames` and t frames; before a video its first frame's are repeated."""
+    before: UInt8[Tensor, "*b before h w 3"]
+    """Real frames, as many as there are of those that the generator or a video discriminator may look back to."""
+    real: UInt8[Tensor, "*b t h w 3"]
+    optical_flow: Float16[Tensor, "*b t h w 2"]
     """Pixels, to the frame before."""
-    confidence: Float[Tensor, "*b t 1 h w"]
-    """1 or 0; 0 in the first frame of a window that starts from nothing."""
+    confidence: UInt8[Tensor, "*b t h w"]
+    """0 in the first frame of a video that starts from nothing."""
+    groups: "dict[int, Groups]"
+    """By stride; of those that have any."""
 
-    def to(self, device: str) -> "Batch":
-        return self._each(lambda x: x.to(device, non_blocking=True))
+    def pin_memory(self) -> "Window":
+        return self.each(lambda x: x.pin_memory())
 
-    def pin_memory(self) -> "Batch":
-        return self._each(lambda x: x.pin_memory())
-
-    @staticmethod
-    def stacked(windows: "list[Batch]") -> "Batch":
-        """Windows without a batch axis, all from nothing or none, as one batch; of a single one nothing is copied."""
-        return windows[0]._each(torch.stack, *windows) if len(windows) > 1 else windows[0]._each(lambda x: x.unsqueeze(0))
-
-    def _each(self, change: Callable[..., Tensor], *windows: "Batch") -> "Batch":
-        """Changes every tensor, or what the windows have in its place; what is None stays so."""
-        values: dict[str, Any] = {}
-        for name, x in vars(self).items():
-            values[name] = None if x is None else change([vars(window)[name] for window in windows] if windows else x)
-        return Batch(**values)
+    def each(self, change: Callable[..., Tensor], *others: "Window") -> "Window":
+        """Every tensor changed, or what all windows have in its place."""
+        changed: dict[str, Any] = {}
+        for name in ("before", "real", "optical_flow", "confidence"):
+            x = getattr(self, name)
+            changed[name] = change([x, *(getattr(other, name) for other in others)] if others else x)
+        groups = {}
+        for stride, group in self.groups.items():
+            flows = [group.optical_flow, *(other.groups[stride].optical_flow for other in others)]
+            groups[stride] = replace(group, optical_flow=change(flows if others else flows[0]))
+        return Window(maps=self.maps.each(change, *(other.maps for other in others)), groups=groups, **changed)
 
 
-class Windows(Dataset[Batch]):
-    """`windows[step]` is the whole batch of a step."""
+@dataclass(frozen=True)
+class Groups:
+    """What the video discriminator of one stride sees."""
+
+    frames: Sequence[tuple[int, ...]]
+    """Numbers of frames, counted from the window's first: negative ones were made in the steps before."""
+    optical_flow: Float16[Tensor, "*b groups two h w 2"]
+    """From each of a group's frames but the first to the one before it in the group."""
+
+
+@dataclass(frozen=True)
+class Footage:
+    """Which frames of which clip a sequence shows: its frame n is the clip's `start` + n * `spacing`; it has at least `least`."""
+
+    clip: str
+    start: int
+    spacing: int
+    least: int
+
+    def frames(self, first: int, end: int) -> list[int]:
+        return [self.start + max(n, self.least) * self.spacing for n in range(first, end)]
+
+
+class Windows(Dataset[Window]):
+    """`windows[number]` is what the step of this number sees: its whole batch, or the share of one of several processes."""
 
     def __init__(
         self,
         folders: Folders,
         index: pd.DataFrame,
         kind: MapKind,
+        p: params.Train,
         *,
-        frames: int,
         past_frames: int,
-        batch_size: int,
-        start_from_nothing: float,
-        seed: int,
+        strides: Sequence[int],
+        process: int = 0,
+        processes: int = 1,
     ) -> None:
-        """`index` has the clips to draw from, and the part of each that is used; each frame is as likely as any other to begin a window."""
+        """`index` has the clips to draw from, and the part of each that is used; each frame is as likely as any other to begin a sequence.
+        `strides` are those of the video discriminators."""
         self.folders, self.kind = folders, kind
-        self.frames, self.past_frames, self.batch_size = frames, past_frames, batch_size
-        self.start_from_nothing, self.seed = start_from_nothing, seed
+        self.past_frames, self.strides = past_frames, strides
+        self.start_from_nothing, self.seed, self.batch_size = p.start_from_nothing, p.seed, p.batch_size
+        self.mine = range(process * p.batch_size // processes, (process + 1) * p.batch_size // processes)
         self.clips: list[str] = index["clip"].tolist()
         self.used_from: list[int] = index["start"].tolist()
-        self.starts = index["num_frames"].to_numpy() - frames - past_frames + 1
-        if len(self.clips) == 0 or self.starts.min() < 1:
-            shortest = index["num_frames"].min() if len(index) else 0
+        self.num_frames = index["num_frames"].to_numpy()
+        longest_window = max(phase.window_frames for phase in p.phases())
+        if len(self.clips) == 0 or self.num_frames.min() < longest_window + past_frames:
+            shortest = self.num_frames.min() if len(index) else 0
             raise InputError(
-                f"train.window_frames {frames} and generator.past_frames {past_frames} do not fit into the training clips: "
+                f"train.window_frames {longest_window} and generator.past_frames {past_frames} do not fit into the training clips: "
                 f"there are {len(index)}, the shortest with {shortest} frames"
             )
+        half_have = np.sort(self.num_frames)[len(self.clips) // 2]
+        self.schedule = Schedule(p.phases(), most_frames=int(half_have) - past_frames)
 
-    def __getitem__(self, step: int) -> Batch:
-        random = np.random.Generator(np.random.Philox(key=[self.seed, step]))
+    def __getitem__(self, number: int) -> Window:
+        step = self.schedule[number]
+        random = np.random.Generator(np.random.Philox(key=[self.seed, step.begins]))
         from_nothing = random.random() < self.start_from_nothing
-        positions = random.integers(self.starts.sum(), size=self.batch_size)
-        parts = [self._window(*self._clip_and_start(position), from_nothing) for position in positions.tolist()]
-        return Batch.stacked(parts)
+        sequences = [self._sequence(random, step, from_nothing) for _ in range(self.batch_size)]
+        return stacked([self._window(sequences[n], step, from_nothing) for n in self.mine])
 
-    def _clip_and_start(self, position: int) -> tuple[str, int]:
-        ends = self.starts.cumsum()
+    def beginning(self, clip: int, most_frames: int) -> Window:
+        """The first frames of a clip, by its number, as a video that starts from nothing; with a batch of one."""
+        frames = min(int(self.num_frames[clip]), most_frames)
+        step = Step(1, 1, scales=1, only_finest=False, learning_rate=0.0, window_frames=frames, sequence_frames=frames)
+        return stacked([self._window(Footage(self.clips[clip], self.used_from[clip], 1, 0), step, from_nothing=True)])
+
+    def _sequence(self, random: np.random.Generator, step: Step, from_nothing: bool) -> Footage:
+        starts = np.maximum(self.num_frames - (self.past_frames + step.sequence_frames) + 1, 0)
+        ends = starts.cumsum()
+        position = int(random.integers(ends[-1]))
         number = int(np.searchsorted(ends, position, side="right"))
-        return self.clips[number], self.used_from[number] + int(position - (ends[number] - self.starts[number]))
+        start = self.used_from[number] + position - int(ends[number] - starts[number]) + self.past_frames
+        return Footage(self.clips[number], start, 1, 0 if from_nothing else -self.past_frames)
 
-    def _window(self, clip: str, start: int, from_nothing: bool) -> Batch:
-        """One window without the batch axis; its first frame is `start` + past_frames."""
-        first, end = start + self.past_frames, start + self.past_frames + self.frames
-        shown = np.maximum(np.arange(start, end), first if from_nothing else 0)  # before a video, its first frame's maps are repeated
-        maps = maps_to_tensor(ClipMaps(self.folders.maps.of(clip), self.kind), shown.tolist())
-        offset = int(shown[0])
-        frames = arrays.reading(layout.arrays(self.folders.clips / clip, "frames"))
-        rgb = frames_to_tensor(np.asarray(frames["rgb"][offset:end]))
-        moved = arrays.reading(layout.arrays(self.folders.optical_flow / clip, "optical_flow"))
-        optical_flow, confidence = optical_flow_to_tensor(
-            np.asarray(moved["optical_flow_1"][first:end]), np.asarray(moved["confidence_1"][first:end])
-        )
-        if from_nothing:
+    def _window(self, sequence: Footage, step: Step, from_nothing: bool) -> Window:
+        first, end = step.first_frame, step.first_frame + step.window_frames
+        maps = stored_maps(ClipMaps(self.folders.maps.of(sequence.clip), self.kind), sequence.frames(first - self.past_frames, end))
+        reach = max(self.past_frames, min(first, max(self.strides, default=0) * (GROUP - 1)))
+        before = min(reach, first - sequence.least)
+        frames = arrays.reading(layout.arrays(self.folders.clips / sequence.clip, "frames"))
+        rgb = torch.from_numpy(frames["rgb"].take(sequence.frames(first - before, end)))
+        moved = _Flow(arrays.reading(layout.arrays(self.folders.optical_flow / sequence.clip, "optical_flow")), sequence)
+        confidence = moved.confidence(range(first, end))
+        if from_nothing and first == 0:
             confidence[0] = 0
-        past = None if from_nothing else rgb[: self.past_frames]
-        return Batch(maps, foreground_of(maps, self.kind), past, rgb[first - offset :], optical_flow, confidence)
+        groups = {stride: moved.groups(stride, first, end) for stride in self.strides}
+        return Window(
+            maps,
+            rgb[:before],
+            rgb[before:],
+            moved.optical_flow(range(first, end), 1),
+            confidence,
+            {stride: group for stride, group in groups.items() if group},
+        )
+
+
+class _Flow:
+    """The optical flow of one sequence; each frame's is decoded once."""
+
+    def __init__(self, stored: arrays.Clip, sequence: Footage) -> None:
+        self._stored, self._sequence = stored, sequence
+        self._read: dict[tuple[int, int], np.ndarray] = {}
+
+    def optical_flow(self, frames: Sequence[int], stride: int) -> Float16[Tensor, "t h w 2"]:
+        return torch.from_numpy(np.stack([self._of(t, stride) for t in frames]).astype(np.float16, copy=False))
+
+    def confidence(self, frames: Sequence[int]) -> UInt8[Tensor, "t h w"]:
+        shown = self._sequence.frames(frames[0], frames[-1] + 1)
+        return torch.from_numpy(self._stored[f"confidence_{self._sequence.spacing}"].take(shown))
+
+    def groups(self, stride: int, first: int, end: int) -> Groups | None:
+        history = min(first, stride * (GROUP - 1))
+        groups = [
+            tuple(n - history for n in group) for group in temporal_groups(history + end - first, stride, frames=GROUP)
+        ]  # counted from the window's first frame
+        if not groups:
+            return None
+        flows = torch.stack([self.optical_flow([first + n for n in group[1:]], stride) for group in groups])
+        return Groups(groups, flows)
+
+    def _of(self, t: int, stride: int) -> np.ndarray:
+        if (t, stride) not in self._read:
+            array = self._stored[f"optical_flow_{stride * self._sequence.spacing}"]
+            self._read[t, stride] = array[self._sequence.frames(t, t + 1)[0]]
+        return self._read[t, stride]
+
+
+def stacked(windows: list[Window]) -> Window:
+    """Windows without a batch axis as one batch; of a single one nothing is copied."""
+    return windows[0].each(torch.stack, *windows[1:]) if len(windows) > 1 else windows[0].each(lambda x: x.unsqueeze(0))

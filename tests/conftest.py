@@ -53,17 +53,22 @@ class Parity:
 
 
 @pytest.fixture(scope="session")
-def parity() -> Callable[[str], Parity]:
-    """The reference networks' numbers."""
+def parity_folder() -> Path:
     folder = Path(os.environ.get("SHARED_DIR", REPOSITORY.parent / "shared")) / "reference" / "parity"
     if not folder.is_dir():
         pytest.skip(f"the reference networks' numbers are not at {folder}; SHARED_DIR names the folder that holds reference/parity")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def parity(parity_folder: Path) -> Callable[[str], Parity]:
+    """The reference networks' numbers."""
     from safetensors.torch import load_file
 
-    index = json.loads((folder / "index.json").read_text())
+    index = json.loads((parity_folder / "index.json").read_text())
 
     def read(name: str) -> Parity:
-        path = folder / f"{name}.safetensors"
+        path = parity_folder / f"{name}.safetensors"
         return Parity(index[name], load_file(path) if path.exists() else {})
 
     return read

@@ -91,14 +91,24 @@ def test_things_on_streets_are_told_apart_by_mask_r_cnn(catalog, name, classes):
     assert weights.named(found["options"]["weights"]).used_by == "instances.options.weights (detectron2_maskrcnn)"
 
 
-def test_cityscapes_is_trained_for_the_references_epochs_at_its_last_rate(catalog):
-    train = entry(catalog, "cityscapes")["train"]
-    assert train["steps"] == (20 + 20 + 10) * 2975
-    assert train["learning_rate"] == 5e-5
-    assert train["generator"] == {
+def test_cityscapes_is_trained_scale_by_scale_for_as_many_steps_as_the_reference_has_clips_in_its_epochs(catalog):
+    train = catalog.section(params.Train, "cityscapes")
+    steps = {scales: sum(phase.steps for phase in train.phases() if phase.scales == scales) for scales in (1, 2, 3)}
+    assert steps == {1: 20 * 2975, 2: 20 * 2975, 3: 10 * 2975}
+    assert {phase.scales: phase.learning_rate for phase in train.phases()} == {1: 2e-4, 2: 1e-4, 3: 5e-5}
+    assert [phase.only_finest for phase in train.phases()] == [False, True, False, True, False]
+    assert train.generator.model_dump() == {
         **{"width": 128, "downsamplings": 3, "blocks": 9, "fine_blocks": 3, "scales": 3, "past_frames": 2},
-        **{"norm": "instance", "foreground": True, "warping": True},
+        **{"norm": "instance", "foreground": True, "warping": True, "blend": "foreground_last", "mask": "soft"},
     }
+
+
+@pytest.mark.parametrize("name", PAPER)
+def test_video_discriminators_see_three_frame_rates_whose_flow_is_stored(catalog, name):
+    found = entry(catalog, name)
+    assert found["train"]["video_discriminator"]["strides"] == [1, 3, 9]
+    wanted = {spacing * stride for spacing in found["train"]["augmentation"]["spacing"] for stride in (1, 3, 9)}
+    assert wanted <= set(found["optical_flow"]["strides"])
 
 
 def test_dancers_are_shown_in_the_middle_of_their_videos(catalog):

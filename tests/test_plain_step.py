@@ -118,7 +118,7 @@ def test_gradients_are_those_of_the_formulas(parity):
 
 @pytest.fixture
 def double_precision(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Also where code asks for float32: tiny networks enlarge what rounding leaves, from one layer to the next, until nothing can be compared."""
+    """Also where code asks for float32: tiny networks enlarge rounding from layer to layer, until gradients cannot be compared."""
     monkeypatch.setattr(Tensor, "float", Tensor.double)
     torch.set_default_dtype(torch.float64)
     yield

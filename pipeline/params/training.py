@@ -215,6 +215,14 @@ class Train(Section):
             raise ValueError(f"discriminators need more than {lacking} scales: a phase has {lacking} less than the generator")
         return self
 
+    @model_validator(mode="after")
+    def _nothing_counts_twice(self) -> "Train":
+        if self.checkpointing and self.generator.norm == "batch":
+            raise ValueError(
+                "checkpointing is true, which goes with generator.norm instance alone: batch norm would count every frame twice"
+            )
+        return self
+
 
 class TrainPerFrame(Section):
     enabled: bool

@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from models.discriminator import Discriminator
+from models.maps import halved
 from models.nvidia_checkpoint import discriminator_weights
 
 
@@ -39,3 +40,10 @@ def test_the_paper_s_discriminators_have_the_reference_s_size():
 def test_coarser_scales_are_twice_as_wide_up_to_64():
     discriminator = Discriminator(channels=4, scales=3, width=24)
     assert [scale.layers[0][0].out_channels for scale in discriminator.scales] == [24, 48, 64]
+
+
+def test_with_fewer_scales_the_coarsest_judge_what_they_would_see_of_a_larger_image():
+    discriminator, large = Discriminator(channels=3, scales=3, width=8), torch.rand(1, 3, 64, 96)
+    all_features, fewer = discriminator(large), discriminator(halved(large), without_finest=1)
+    for ours, expected in zip(fewer, all_features[1:], strict=True):
+        torch.testing.assert_close(ours[-1], expected[-1])

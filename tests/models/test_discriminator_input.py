@@ -18,18 +18,13 @@ def test_maps_come_before_the_image():
 
 
 def test_each_group_holds_its_frames_and_the_flows_between_them():
-    frames, flow = torch.rand(2, 7, 3, 4, 4), torch.rand(2, 7, 2, 4, 4)
-    grouped = grouped_video_input(frames, flow, stride=2)
-    assert [list(group) for group in temporal_groups(7, 2)] == [[2, 4, 6]]
-    assert torch.equal(grouped, video_input(frames[:, [2, 4, 6]], flow[:, [4, 6]]))
+    frames, flow = torch.rand(2, 7, 3, 4, 4), torch.rand(2, 1, 2, 2, 4, 4)
+    grouped = grouped_video_input(frames, [(2, 4, 6)], flow)
+    assert torch.equal(grouped, video_input(frames[:, [2, 4, 6]], flow[:, 0]))
 
 
 def test_groups_of_one_video_lie_next_to_each_other_in_the_batch():
-    frames, flow = torch.rand(2, 6, 3, 4, 4), torch.rand(2, 6, 2, 4, 4)
-    grouped = grouped_video_input(frames, flow, stride=1)
-    assert torch.equal(grouped[1], video_input(frames[:1, :3], flow[:1, 1:3])[0])
-    assert torch.equal(grouped[2], video_input(frames[1:, 3:], flow[1:, 4:])[0])
-
-
-def test_a_window_too_short_for_a_stride_has_no_input():
-    assert grouped_video_input(torch.rand(1, 18, 3, 4, 4), torch.rand(1, 18, 2, 4, 4), stride=9) is None
+    frames, flow = torch.rand(2, 6, 3, 4, 4), torch.rand(2, 2, 2, 2, 4, 4)
+    grouped = grouped_video_input(frames, [(3, 4, 5), (0, 1, 2)], flow)
+    assert torch.equal(grouped[1], video_input(frames[:1, :3], flow[:1, 1])[0])
+    assert torch.equal(grouped[2], video_input(frames[1:, 3:], flow[1:, 0])[0])

@@ -4,8 +4,9 @@ import pytest
 import torch
 
 from models import blend
-from models.generator import Features, Generator, build_generator
+from models.generator import FLOW_PIXELS, Features, Generator, binary, build_generator
 from models.nvidia_checkpoint import generator_weights
+from models.warp import warp
 
 COARSE = ["coarse_2down_foreground", "coarse_3down_foreground", "coarse_no_foreground", "coarse_no_flow", "coarse_instance_norm"]
 FINE = ["fine_scale1_foreground", "fine_scale1_no_foreground", "fine_scale1_half_foreground_soft_mask"]
@@ -102,6 +103,85 @@ def test_with_nothing_before_it_a_frame_is_drawn_whole():
     assert torch.equal(frame.image, frame.raw)
     assert torch.equal(frame.mask, torch.ones(1, 1, 16, 16)) and not frame.optical_flow.any()
     assert features.motion is None
+
+
+@pytest.mark.parametrize(("dx", "dy"), [(3, 0), (-2, 1), (0, -4)])
+@pytest.mark.parametrize("scale", [0, 1])
+def test_a_flow_of_whole_pixels_at_mask_0_shifts_the_previous_frame(scale, dx, dy):
+    generator = tiny(foreground=False, scale=scale)
+    move(generator, dx, dy, mask=0)
+    inputs = {**tiny_inputs(foreground=0.0), "foreground_mask": None}
+    frame, _ = generator(**inputs)
+    rows, columns = (slice(max(0, -d), 16 - max(0, d)) for d in (dy, dx))  # whose origin lies within the previous frame
+    moved = torch.roll(inputs["previous"], (-dy, -dx), (2, 3))
+    torch.testing.assert_close(frame.image[..., rows, columns], moved[..., rows, columns])
+    assert not torch.allclose(frame.raw[..., rows, columns], moved[..., rows, columns])
+
+
+@pytest.mark.parametrize("foreground", [True, False])
+def test_at_mask_1_the_frame_is_what_was_drawn_however_it_moves(foreground):
+    generator, inputs = tiny(foreground=foreground), tiny_inputs(foreground=0.5)
+    move(generator, 3, -2, mask=1)
+    frame, _ = generator(**{**inputs, "foreground_mask": inputs["foreground_mask"] if foreground else None})
+    torch.testing.assert_close(frame.image, frame.raw)
+
+
+def move(generator: Generator, dx: float, dy: float, *, mask: int) -> None:
+    """The motion branch says the same everywhere, whatever it sees."""
+    (_, flow), (_, share, _) = generator.motion.flow_head, generator.motion.mask_head
+    for layer in (flow, share):
+        torch.nn.init.zeros_(layer.weight)
+    flow.bias.data = torch.tensor([float(dx), float(dy)]) / generator.motion.pixels
+    share.bias.data = torch.tensor([200.0 if mask else -200.0])
+
+
+def test_a_finer_scale_counts_flow_in_its_own_pixels():
+    assert [tiny(scale=scale).motion.pixels for scale in (0, 1, 2)] == [FLOW_PIXELS, 2 * FLOW_PIXELS, 4 * FLOW_PIXELS]
+
+
+@pytest.mark.parametrize("blended", ["foreground_last", "paper"])
+def test_the_foreground_head_changes_pixels_of_the_foreground_alone(blended):
+    generator, inputs = tiny(blend=blended), tiny_inputs(foreground=0.0)
+    inputs["foreground_mask"][..., 4:9, 2:11] = 1
+    before, _ = generator(**inputs)
+    torch.nn.init.normal_(generator.foreground.head[1].weight)
+    after, _ = generator(**inputs)
+    for part in ("image", "raw"):
+        changed = (getattr(before, part) != getattr(after, part)).any(dim=1, keepdim=True)
+        assert torch.equal(changed, inputs["foreground_mask"] > 0)
+
+
+def test_the_past_changes_the_background_and_leaves_the_drawn_foreground_as_it_is():
+    generator, inputs = tiny(), tiny_inputs(foreground=0.0)
+    inputs["foreground_mask"][..., 4:9, 2:11] = 1
+    other = {**inputs, "past": torch.randn(1, 6, 16, 16), "previous": torch.rand(1, 3, 16, 16)}
+    (ours, features), (theirs, other_features) = generator(**inputs), generator(**other)
+    assert torch.equal(features.foreground, other_features.foreground)
+    changed = (ours.image != theirs.image).any(dim=1, keepdim=True)
+    assert torch.equal(changed, inputs["foreground_mask"] == 0)
+
+
+def test_a_binary_mask_is_0_or_1_and_has_the_soft_one_s_gradient():
+    logits = torch.tensor([-3.0, -0.1, 0.2, 40.0], dtype=torch.float64).view(1, 1, 2, 2).requires_grad_()
+    factors = torch.tensor([5.0, -2.0, 3.0, 7.0], dtype=torch.float64).view(1, 1, 2, 2)
+    mask = binary(logits.sigmoid())
+    assert mask.flatten().tolist() == [0, 0, 1, 1]
+    (gradient,) = torch.autograd.grad((factors * mask).sum(), logits)
+    share = logits.sigmoid()
+    torch.testing.assert_close(gradient, factors * share * (1 - share))
+
+
+def test_with_a_binary_mask_each_pixel_is_drawn_or_warped():
+    soft, hard = tiny(foreground=False), tiny(foreground=False, mask="binary")
+    torch.nn.init.normal_(soft.motion.mask_head[1].weight)
+    hard.load_state_dict(soft.state_dict())
+    inputs = {**tiny_inputs(foreground=0.0), "foreground_mask": None}
+    (mixed, _), (either, _) = soft(**inputs), hard(**inputs)
+    drawn = mixed.mask > 0.5
+    assert 0 < drawn.sum() < drawn.numel() and torch.equal(either.mask, drawn.float())
+    assert torch.equal(either.image, torch.where(drawn, either.raw, warp(inputs["previous"], either.optical_flow)))
+    either.image.sum().backward()
+    assert hard.motion.mask_head[1].weight.grad.any()
 
 
 def test_where_all_is_foreground_neither_past_nor_background_matters():

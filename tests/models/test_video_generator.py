@@ -44,16 +44,30 @@ def reference_generator(file) -> VideoGenerator:
     return generator
 
 
+def reference_chunk(file, chunk: str) -> Generated:
+    """The first begins with real frames, the second with what the first one left there."""
+    inputs = file.under("input")
+    carried = State(tuple(file.tensors[f"chunk0.carried_scale{scale}"][:, :2] for scale in (0, 1)))
+    maps = reference_maps(file, chunk)
+    with torch.no_grad():
+        return reference_generator(file)(maps, foreground_mask(maps, [2]), carried if chunk == "chunk1" else inputs["real"][:, :2])
+
+
+def reference_maps(file, chunk: str) -> torch.Tensor:
+    label, instance = (file.under("input")[f"{chunk}.{kind}"][:, :, 0] for kind in ("labels", "instances"))
+    return label_maps(label.byte(), instance.int(), num_labels=4)
+
+
+@pytest.mark.parametrize("chunk", ["chunk0", "chunk1"])
+def test_the_sequence_s_maps_are_the_reference_s(parity, chunk):
+    file = parity("sequence")
+    assert torch.equal(reference_maps(file, chunk)[:, 2:], file.tensors[f"{chunk}.maps_seen"])
+
+
 @pytest.mark.parametrize("chunk", ["chunk0", "chunk1"])
 def test_a_chunk_over_two_scales_has_parity_with_the_reference(parity, relative_error, chunk):
     file = parity("sequence")
-    inputs, reference = file.under("input"), file.under(chunk)
-    label, instance = (inputs[f"{chunk}.{kind}"][:, :, 0] for kind in ("labels", "instances"))
-    maps = label_maps(label.byte(), instance.int(), num_labels=4)
-    carried = State(tuple(file.tensors[f"chunk0.carried_scale{scale}"][:, :2] for scale in (0, 1)))
-    with torch.no_grad():
-        video = reference_generator(file)(maps, foreground_mask(maps, [2]), carried if chunk == "chunk1" else inputs["real"][:, :2])
-
+    video, reference = reference_chunk(file, chunk), file.under(chunk)
     errors = torch.zeros(5)
     for ours, theirs in {"image": "fake", "raw": "fake_raw", "optical_flow": "flow", "mask": "mask"}.items():
         by_frame = zip(getattr(video, ours).unbind(1), reference[theirs].unbind(1), strict=True)
@@ -61,13 +75,11 @@ def test_a_chunk_over_two_scales_has_parity_with_the_reference(parity, relative_
     assert errors.max() < 1e-4, errors  # random weights amplify rounding up to tenfold a frame: a CPU without AVX may exceed this
 
 
-def test_what_is_carried_between_chunks_has_parity_with_the_reference(parity, relative_error):
+@pytest.mark.parametrize("chunk", ["chunk0", "chunk1"])
+def test_what_is_carried_to_the_next_chunk_has_parity_with_the_reference(parity, relative_error, chunk):
     file = parity("sequence")
-    inputs = file.under("input")
-    maps = label_maps(inputs["chunk0.labels"][:, :, 0].byte(), inputs["chunk0.instances"][:, :, 0].int(), num_labels=4)
-    with torch.no_grad():
-        video = reference_generator(file)(maps, foreground_mask(maps, [2]), inputs["real"][:, :2])
-    errors = [relative_error(ours, file.tensors[f"chunk0.carried_scale{scale}"][:, :2]) for scale, ours in enumerate(video.state.past)]
+    past = reference_chunk(file, chunk).state.past
+    errors = [relative_error(ours, file.tensors[f"{chunk}.carried_scale{scale}"][:, :2]) for scale, ours in enumerate(past)]
     assert max(errors) < 1e-4, errors
 
 
@@ -83,6 +95,15 @@ def test_from_nothing_the_first_frame_is_drawn_whole_and_the_second_is_not():
     video = tiny()(maps, foreground, None)
     assert torch.equal(video.image[:, 0], video.raw[:, 0]) and (video.mask[:, 0] == 1).all()
     assert not torch.equal(video.image[:, 1], video.raw[:, 1]) and (video.mask[:, 1] < 1).all()
+
+
+def test_with_a_binary_mask_every_pixel_of_every_scale_is_drawn_or_warped():
+    generator = tiny(mask="binary")
+    for scale in generator.scales:
+        torch.nn.init.normal_(scale.motion.mask_head[1].weight)
+    maps, foreground, past = tiny_inputs(num_frames=2)
+    for scales in (1, 2):
+        assert generator(maps, foreground, past, scales=scales).mask.unique().tolist() == [0, 1]
 
 
 @pytest.mark.parametrize("size", [(24, 32), (19, 27)])
@@ -146,12 +167,20 @@ def test_with_only_the_finest_scale_coarser_ones_get_no_gradient_and_the_video_i
 
 
 def test_each_alone_equals_a_video_of_one_frame_from_nothing():
-    generator = tiny()
-    maps, foreground, _ = tiny_inputs(num_frames=1)
-    alone = generator.generate_each_alone(maps, foreground)
-    for t in range(3):
+    generator, each_alone = tiny(warping=False), tiny(warping=False, each_alone=True)
+    each_alone.load_state_dict(generator.state_dict())
+    maps, foreground, past = tiny_inputs(num_frames=3)
+    alone = each_alone(maps, foreground, past)
+    for t in range(2, 5):
         single = generator(maps[:, [t] * 3], foreground[:, [t] * 3], None)
-        torch.testing.assert_close(alone.image[:, t], single.image[:, 0])
+        torch.testing.assert_close(alone.image[:, t - 2], single.image[:, 0])
+
+
+def test_with_fewer_scales_it_is_the_coarser_generator_on_smaller_frames():
+    both, coarse = tiny(scales=2), tiny(scales=1)
+    coarse.load_state_dict(both.state_dict(), strict=False)
+    maps, foreground, past = tiny_inputs(num_frames=2, height=12, width=16)
+    assert_same_video(both(maps, foreground, past, scales=1), coarse(maps, foreground, past))
 
 
 def test_without_warping_every_frame_is_drawn_whole_but_still_sees_the_past():

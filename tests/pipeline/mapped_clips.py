@@ -14,6 +14,9 @@ from pipeline.maps import MapFolders
 MODALITIES = {"labels": ("segmentation", "instances"), "face": ("edges",), "canny": ("edges",), "iuv": ("pose",), "points": ("pose",)}
 
 
+STRIDES = (1, 2, 3)
+
+
 class MappedClips:
     """`root/<stage>/<clip>`; `has` names what there is of MODALITIES."""
 
@@ -39,8 +42,11 @@ class MappedClips:
         for t, frame in enumerate(street(len(self.rows), num_frames)):
             car = np.zeros_like(frame.label) if t in lost["missing"] else (frame.label == CAR).astype(np.uint8)
             self._append(clip, "clips", "frames", rgb=frame.rgb)
-            motion = {"optical_flow_1": frame.optical_flow[1].astype(np.float16), "confidence_1": (255 * frame.visible[1]).astype(np.uint8)}
-            self._append(clip, "optical_flow", "optical_flow", **motion)
+            for stride in STRIDES:  # the street moves by a pixel a frame
+                moved = np.full_like(frame.optical_flow[1], [stride if t >= stride else 0, 0], np.float16)
+                seen = np.zeros(frame.label.shape, np.uint8)
+                seen[:, : seen.shape[1] - stride] = 255 * (t >= stride)
+                self._append(clip, "optical_flow", "optical_flow", **{f"optical_flow_{stride}": moved, f"confidence_{stride}": seen})
             if "labels" in self.has:
                 self._append(clip, "segmentation", "segmentation", label=frame.label)
                 self._append(clip, "instances", "instances", instance=frame.instance)
@@ -54,7 +60,7 @@ class MappedClips:
             {**about, "num_frames": num_frames, "labelled": 0, "height": height, "width": width, "key": clip, "item_key": clip}
         )
         manifest.write(self.folder("clips"), pd.DataFrame(self.rows))
-        described = {"frames": about, "segmentation": {"palette": PALETTE.as_attributes()}, "optical_flow": {"strides": [1]}}
+        described = {"frames": about, "segmentation": {"palette": PALETTE.as_attributes()}, "optical_flow": {"strides": list(STRIDES)}}
         for modality, writer in self._writers.items():
             attributes = {
                 **described.get(modality, {}),

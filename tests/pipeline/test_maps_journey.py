@@ -10,8 +10,9 @@ from finished_journey import WINDOWS
 from mapped_clips import MappedClips
 from PIL import Image
 
-from pipeline import arrays, dataset, evaluate, layout, params, pose_map, report, synthesize, train, video
+from pipeline import arrays, dataset, evaluate, layout, learners, params, pose_map, report, synthesize, train, video
 from pipeline.checkpoint import TrainedGenerator
+from pipeline.devices import Devices
 from pipeline.errors import InputError
 from pipeline.index import read_index
 from pipeline.maps import ClipMaps, MapKind
@@ -22,7 +23,8 @@ TINY = params.Train.model_validate(
     {
         **TRAINING.model_dump(),
         **{"generator": {**TRAINING.generator.model_dump(), **GENERATOR}, "steps": 2, "log_every": 1, "save_every": 2, "preview_every": 2},
-        **{name: {"width": 4, "layers": 2, "scales": 1} for name in ("image_discriminator", "video_discriminator")},
+        "image_discriminator": {"width": 4, "layers": 2, "scales": 1},
+        "video_discriminator": {"width": 4, "layers": 2, "scales": 1, "strides": [1]},
     }
 )
 USED = {"whole": range(7), "cut": range(3, 9)}
@@ -50,7 +52,15 @@ class Finished:
 def synthesized(clips: MappedClips, clip: str, has: dict[str, Path | None], out: Path) -> None:
     of_clip = {stage: folder and folder / clip for stage, folder in has.items()}
     clip_folder = clips.folder("clips") / clip
-    synthesize.run_clip(clip_folder, **of_clip, train=clips.folder("train"), out=out, p=params.Synthesize(crf=30), made_by={}, device="cpu")
+    synthesize.run_clip(
+        clip_folder,
+        **of_clip,
+        train=clips.folder("train"),
+        out=out,
+        p=params.Synthesize(first_frame="itself", part_frames=100, crf=30),
+        made_by={},
+        device="cpu",
+    )
 
 
 def journey(root: Path, has: set[str]) -> Finished:
@@ -221,4 +231,4 @@ def test_maps_of_another_kind_than_it_was_trained_on_are_refused(tmp_path):
 
 def test_a_foreground_generator_without_labels_is_refused(tmp_path):
     with pytest.raises(InputError, match="train.generator.foreground is true, but there are no label maps"):
-        train._generator_arguments(TRAINING, MapKind(None, False, 1, 0), each_alone=False)
+        learners.vid2vid(TRAINING, MapKind(None, False, 1, 0), Devices("cpu"))

@@ -1,7 +1,10 @@
+import inspect
 from pathlib import Path
 
 import pytest
 
+from models.frame_by_frame import FrameByFrame
+from models.video_generator import VideoGenerator
 from pipeline import params
 from pipeline.errors import InputError
 from pipeline.metrics.video_features import num_windows
@@ -114,6 +117,21 @@ def test_an_override_can_be_null():
 def test_no_field_has_a_default():
     for cls in [params.Machine, *params.SECTIONS.values(), *params.SOURCES.values(), params.Generator, params.Weights, params.VideoNetwork]:
         assert all(field.is_required() for field in cls.model_fields.values()), cls
+
+
+def test_networks_take_the_numbers_of_their_sections():
+    def taken(network: type) -> set[str]:
+        return set(inspect.signature(network).parameters) - {"map_channels", "checkpointing"}
+
+    assert taken(VideoGenerator) == {*params.Generator.model_fields, "each_alone"}
+    assert taken(FrameByFrame) == {*params.ImageGenerator.model_fields, "norm"}
+
+
+def test_checkpointing_is_refused_with_batch_norm():
+    batch_norm = changed("    norm: instance\n", "    norm: batch\n")
+    with pytest.raises(InputError, match=r"cityscapes\.train.*checkpointing is true.*generator\.norm instance alone"):
+        check(batch_norm, PATH)
+    check(batch_norm.replace("checkpointing: true", "checkpointing: false"), PATH)
 
 
 def test_a_data_set_of_the_catalog_that_was_not_added_is_told_how():

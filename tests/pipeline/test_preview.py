@@ -4,9 +4,9 @@ from PIL import Image
 
 from models.video_generator import Generated, State
 from pipeline import palettes
+from pipeline.batch import Batch
 from pipeline.maps import MapKind
 from pipeline.preview import GAP, MOST_FRAMES, save_preview
-from pipeline.windows import Batch
 
 
 def test_labels_real_and_generated_frames_stand_below_each_other(tmp_path):
@@ -15,7 +15,7 @@ def test_labels_real_and_generated_frames_stand_below_each_other(tmp_path):
     maps[:, :, 3, :, 3:] = 1  # road on the right, void on the left
     nothing = torch.zeros(1, frames, 2, 4, 6)
     real, fake = torch.full((1, frames, 3, 4, 6), -1.0), torch.ones(1, frames, 3, 4, 6)
-    batch = Batch(maps, None, None, real, nothing, nothing[:, :, :1])
+    batch = Batch(maps, None, real[:, :0], real, nothing, nothing[:, :, :1], {})
     save_preview(
         tmp_path / "previews" / "0001.png",
         batch,

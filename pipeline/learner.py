@@ -1,0 +1,103 @@
+"""What learns: generator, discriminators, their optimizers; and one step of it."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.amp.grad_scaler import GradScaler
+from torch.optim.swa_utils import AveragedModel
+
+from models.losses import total
+from models.video_generator import Generated
+from pipeline import divergence, params
+from pipeline.batch import Batch, Carried
+from pipeline.devices import Devices
+from pipeline.maps import MapKind
+from pipeline.objective import Kind, Networks, cut_off, discriminator_side, generate, generator_side, judge, lead_back
+from pipeline.schedule import Step
+
+AUTOCAST = {"float32": None, "bfloat16": torch.bfloat16, "float16": torch.float16}
+
+
+@dataclass
+class Learner:
+    networks: Networks
+    optimizers: Mapping[str, torch.optim.Optimizer]
+    """One for each trained network, by its name."""
+    scaler: GradScaler
+    mean: AveragedModel | None
+    """Of the generator's weights over the steps."""
+    kind: Kind
+    maps: MapKind
+    saving: Callable[[Path, nn.Module], None]
+    """How a generator of this kind is saved in a folder."""
+
+    def result(self) -> nn.Module:
+        """The generator that is kept."""
+        return self.mean.module if self.mean else raw(self.networks.generator)
+
+    def save(self, folder: Path) -> None:
+        self.saving(folder, self.result())
+
+    def parts(self) -> dict[str, Any]:
+        """All that changes while it learns."""
+        networks = {f"network {name}": raw(network) for name, network in self.networks.trained().items()}
+        optimizers = {f"optimizer {name}": optimizer for name, optimizer in self.optimizers.items()}
+        return {**networks, **optimizers, "scaler": self.scaler, **({"mean": self.mean} if self.mean else {})}
+
+
+@dataclass(frozen=True)
+class Stepped:
+    fake: Generated
+    terms: dict[str, float]
+    """Every term, unweighted, and the weighted totals; means over the processes."""
+    problem: str | None
+    """What is wrong with them; then nothing was changed."""
+
+
+def step(learner: Learner, batch: Batch, carried: Carried | None, step: Step, p: params.Train, devices: Devices) -> Stepped:
+    networks, kind, weights, dtype = learner.networks, learner.kind, p.weights.model_dump(), AUTOCAST[p.precision]
+    with torch.autocast(devices.device.type, dtype, enabled=dtype is not None):
+        fake = generate(networks.generator, kind, batch, carried, step)
+        seen = cut_off(fake)
+        judged = judge(networks, kind, batch, seen, carried, step)
+        g_terms = generator_side(networks, kind, judged, batch, seen, carried, step, p.gan)
+        d_terms = discriminator_side(judged, p.gan)
+    g_loss, d_loss = total(g_terms, weights), total(d_terms, weights)
+    terms = _read({**g_terms, **d_terms, "generator_total": g_loss, "discriminator_total": d_loss}, devices)
+    if problem := divergence.problem(terms, p.divergence):
+        return Stepped(fake, terms, problem)
+
+    _update(learner, ["generator"], lead_back(learner.scaler.scale(g_loss), seen, fake), step.learning_rate)
+    _update(learner, list(judged), learner.scaler.scale(d_loss), step.learning_rate)
+    learner.scaler.update()
+    if learner.mean:
+        learner.mean.update_parameters(raw(networks.generator))
+    return Stepped(fake, terms, None)
+
+
+def _read(terms: dict[str, Tensor], devices: Devices) -> dict[str, float]:
+    """All at once: each reading waits for the device."""
+    values = devices.mean(torch.stack([term.detach() for term in terms.values()])).tolist()
+    return dict(zip(terms, values, strict=True))
+
+
+def _update(learner: Learner, names: list[str], loss: Tensor, rate: float) -> None:
+    optimizers = [learner.optimizers[name] for name in names]
+    for optimizer in optimizers:
+        optimizer.param_groups[0]["lr"] = rate
+        optimizer.zero_grad(set_to_none=True)
+    weights = [weight for optimizer in optimizers for weight in optimizer.param_groups[0]["params"]]
+    torch.autograd.backward(loss, inputs=weights)  # nothing else: the fakes that a discriminator saw need no gradients
+    for optimizer in optimizers:
+        learner.scaler.step(optimizer)
+
+
+def raw(network: nn.Module) -> nn.Module:
+    """Without the wrapper that shares its gradients."""
+    module = getattr(network, "module", network)
+    assert isinstance(module, nn.Module)
+    return module
