@@ -129,6 +129,11 @@ class Change:
         return cv2.LUT(scaled, _grown(math.sqrt(math.prod(self._ratios)), part.shape[-1]))
 
 
+def nothing(height: int, width: int) -> Change:
+    """Frames of this size stay as they are."""
+    return Change(slice(0, height), slice(0, width), (height, width), mirrored=False)
+
+
 def drawn(random: np.random.Generator, p: params.Augmentation, height: int, width: int) -> Change:
     """For a sequence of stored frames of this size; `require_possible` has said that it can be. Takes four numbers of `random`, always."""
     enlarged, down, across, flipped = random.random(4).tolist()
