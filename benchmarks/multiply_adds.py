@@ -6,7 +6,7 @@ generator and VGG twice.
 
 import argparse
 from argparse import Namespace
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from unittest import mock
 
@@ -35,7 +35,7 @@ class Case:
     height: int
     maps: MapKind
     vgg: bool
-    networks: dict[str, int | None]
+    networks: Mapping[str, int | None]
     """Options of `benchmarks.training_step`; None = as for sample-street."""
 
 
@@ -79,11 +79,11 @@ def step_billions(case: Case, side: str) -> float:
 def empty_batch(case: Case, p: params.Train) -> Batch:
     past, t = p.generator.past_frames, p.window_frames
 
-    def video(frames: int, channels: int) -> torch.Tensor:
-        return torch.zeros(1, frames, channels, case.height, case.width)
+    def video(*frames_and_channels: int) -> torch.Tensor:
+        return torch.zeros(1, *frames_and_channels, case.height, case.width)
 
     groups = {stride: temporal_groups(t, stride) for stride in p.video_discriminator.strides}
-    flows = {stride: VideoGroups(found, video(2 * len(found), 2).unflatten(1, (-1, 2))) for stride, found in groups.items() if found}
+    flows = {stride: VideoGroups(found, video(len(found), 2, 2)) for stride, found in groups.items() if found}
     foreground = video(past + t, 1) if p.generator.foreground else None
     return Batch(video(past + t, case.maps.channels), foreground, video(past, 3), video(t, 3), video(t, 2), video(t, 1), flows)
 

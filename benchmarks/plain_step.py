@@ -46,7 +46,7 @@ class Plain:
         trained = self.networks.trained()
         for network in (*trained.values(), self.networks.vgg):
             if network is not None:
-                network.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
+                network.to(memory_format=torch.contiguous_format)
         self.optimizers = {name: torch.optim.Adam(network.parameters(), betas=(0.5, 0.999)) for name, network in trained.items()}
 
 
