@@ -27,7 +27,7 @@ from pipeline.allocations import Allocations, counted
 from pipeline.batch import Batch, Carried
 from pipeline.devices import Devices
 from pipeline.errors import InputError, is_out_of_memory
-from pipeline.learner import Learner, raw
+from pipeline.learner import Learner
 from pipeline.maps import MapKind
 from pipeline.objective import Kind, Networks
 from pipeline.schedule import Schedule, Step
@@ -123,9 +123,9 @@ class _Alone(Devices):
 
 def _copied(learning: Learner, p: params.Train) -> Learner:
     """The same networks, as they are in the middle of a training."""
-    generator, vgg = _shaped(raw(learning.networks.generator)), learning.networks.vgg
+    generator, vgg = _shaped(learning.networks.generator), learning.networks.vgg
     setattr(generator, "checkpointing", p.checkpointing)  # noqa: B010  its type does not say that it has it
-    discriminators = {name: _shaped(raw(network)) for name, network in learning.networks.discriminators.items()}
+    discriminators = {name: _shaped(network) for name, network in learning.networks.discriminators.items()}
     networks = Networks(generator, discriminators, None if vgg is None else _shaped(vgg))
     optimizers = {name: _optimizer(network) for name, network in networks.trained().items()}
     mean = None if learning.mean is None else _shaped(learning.mean)
