@@ -111,7 +111,8 @@ def test_a_table_that_fails_on_the_way_costs_the_curves_alone(
 def test_what_breaks_the_training_is_not_hidden(tmp_path: Path) -> None:
     with pytest.raises(KeyError), Watch(tmp_path, "train@mine", 1, 0):
         raise KeyError
-    trained(tmp_path, 1, 1)  # the bar is closed, and the folder can be used
+    assert not progress._shown  # the bar is closed
+    trained(tmp_path, 1, 1)
 
 
 def test_memory_of_this_process_grows_with_what_it_holds() -> None:
