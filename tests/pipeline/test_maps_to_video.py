@@ -1,5 +1,6 @@
 """`python -m pipeline synthesize`: the stage's frames from the same maps, for one video or several; and nothing where it is refused."""
 
+import re
 import shutil
 import subprocess
 import sys
@@ -34,7 +35,8 @@ class Asked:
             self.clips.add(clip, "test", num_frames)
         self.kind = MapKind.of(self.clips.map_folders().of("first"))
         save_untrained(root / "data/mine/train", self.kind)
-        shutil.copy(REPOSITORY / "params.yaml", root)
+        text = re.sub(r"^  threads: \d+", "  threads: 1", (REPOSITORY / "params.yaml").read_text(), flags=re.MULTILINE)
+        (root / "params.yaml").write_text(text)  # two threads wait for each other where others use the cores, too
         for clip, num_frames in LENGTHS.items():
             files = self.clips.map_folders().of(clip).files()
             for t in range(num_frames):
