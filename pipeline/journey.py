@@ -81,6 +81,7 @@ STAGES = {
         Stage("dataset", "pipeline.dataset:run_split", per="split", after=("quality_page",)),
         Stage("train", "pipeline.train:run", per="dataset", uses="train"),
         Stage("train_per_frame", "pipeline.train:run_per_frame", per="dataset", uses="train"),
+        Stage("train_image_generator", "pipeline.train:run_image_generator", per="dataset", uses="train"),
         Stage("synthesize", "pipeline.synthesize:run_clip", per="clip", only_test=True),
         Stage("synthesize_per_frame", "pipeline.synthesize:run_clip_per_frame", per="clip", only_test=True),
         Stage("evaluate", "pipeline.evaluate:run", per="dataset"),

@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from torch.amp.grad_scaler import GradScaler
 
 from models.discriminator_input import temporal_groups
-from models.video_generator import VideoGenerator
+from models.video_generator import State, VideoGenerator
 from pipeline import learner, params
 from pipeline.allocations import Allocations, counted
 from pipeline.batch import Batch, Carried
@@ -126,9 +126,11 @@ class _Alone(Devices):
 def _copied(learning: Learner, p: params.Train) -> Learner:
     """The same networks, as they are in the middle of a training."""
     generator, vgg = _shaped(raw(learning.networks.generator)), learning.networks.vgg
-    setattr(generator, "checkpointing", p.checkpointing)  # noqa: B010  its type does not say that it has it
     discriminators = {name: _shaped(raw(network)) for name, network in learning.networks.discriminators.items()}
     networks = Networks(generator, discriminators, None if vgg is None else _shaped(vgg))
+    for network in (*networks.trained().values(), networks.vgg):
+        if network is not None:
+            setattr(network, "checkpointing", p.checkpointing)  # noqa: B010  as another setting than the learner's may be tried
     optimizers = {name: _optimizer(network) for name, network in networks.trained().items()}
     mean = None if learning.mean is None else _shaped(learning.mean)
     return replace(learning, networks=networks, optimizers=optimizers, mean=mean, scaler=GradScaler(enabled=False))
@@ -163,8 +165,7 @@ def _frames(learning: Learner, step: Step, size: Size, batch_size: int, device: 
         return batch, None, previous
     past = torch.empty(batch_size, kind.past_frames, 3, height, width, device=device)
     generator = learning.networks.generator
-    assert isinstance(generator, VideoGenerator)
-    state = generator.start(past if kind.recurrent else None, step.scales)
+    state = generator.start(past, step.scales) if isinstance(generator, VideoGenerator) and kind.recurrent else State(None)
     earlier = min(step.first_frame, max(1, _reach(kind)))
     return batch, Carried(state, torch.empty(batch_size, earlier, 3, height, width, device=device)), previous
 
@@ -253,7 +254,6 @@ def _smaller(steps: list[Step], size: Size, p: params.Train) -> dict[str, tuple[
     changes["half the train.window_frames"] = [_latest(replace(step, window_frames=_half(step))) for step in steps], size, p
     changes[f"half the {'train.augmentation.crop' if p.augmentation.crop else 'size of clips'}"] = steps, (size[0] // 2, size[1] // 2), p
     return changes
-    
 
 def _half(step: Step) -> int:
     """Of the window's frames, at most; sequences are whole windows."""

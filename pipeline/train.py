@@ -1,12 +1,14 @@
-"""dataset -> networks, losses.csv, previews: the training of vid2vid, and of the same generator without the past.
+"""dataset -> networks, losses.csv, previews: the training of vid2vid, of the same generator without the past, of pix2pixHD.
 
 Stopped anywhere and started again, it goes on from its last saved state as if it had never stopped.
 """
 
 import logging
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -14,7 +16,7 @@ import torch
 from torch.utils.data import DataLoader
 
 from models.video_generator import Generated
-from pipeline import divergence, layout, learner, memory_estimate, params, preview, progress
+from pipeline import divergence, layout, learner, learners, memory_estimate, params, preview, progress
 from pipeline.batch import Batch
 from pipeline.devices import Devices
 from pipeline.errors import InputError
@@ -47,7 +49,7 @@ def run(
     device: str,
 ) -> None:
     folders = Folders(clips, optical_flow, MapFolders(segmentation, instances, edges, pose))
-    _train(folders, dataset, out, work, p, Devices(device), each_alone=False)
+    _train(learners.vid2vid, folders, dataset, out, work, p, Devices(device))
 
 
 def run_per_frame(
@@ -64,19 +66,39 @@ def run_per_frame(
     per_frame: params.TrainPerFrame,
     device: str,
 ) -> None:
-    """Same parameters, steps and data, but each frame is made from its own maps alone: shows what the past is worth.
-
-    There is then nothing to warp or blend: no motion branch, no video discriminator, one fake image a frame instead of two.
-    """
+    """Same parameters, steps and data, but each frame is made from its own maps alone: shows what the past is worth."""
     if per_frame.enabled:
         folders = Folders(clips, optical_flow, MapFolders(segmentation, instances, edges, pose))
-        _train(folders, dataset, out, work, p, Devices(device), each_alone=True)
+        _train(learners.per_frame, folders, dataset, out, work, p, Devices(device))
 
 
-def _train(folders: Folders, dataset: Path, out: Path, work: Path, p: params.Train, devices: Devices, *, each_alone: bool) -> None:
+def run_image_generator(
+    clips: Path,
+    segmentation: Path | None,
+    instances: Path | None,
+    optical_flow: Path,
+    pose: Path | None,
+    edges: Path | None,
+    dataset: Path,
+    out: Path,
+    work: Path,
+    p: params.Train,
+    image: params.TrainImageGenerator,
+    device: str,
+) -> None:
+    """pix2pixHD, for a video's first frames; what its own section does not say is as in `train`."""
+    if image.enabled:
+        folders = Folders(clips, optical_flow, MapFolders(segmentation, instances, edges, pose))
+        _train(partial(_pix2pix_hd, image), folders, dataset, out, work, _of_images(p, image), Devices(device))
+
+
+Build = Callable[[params.Train, MapKind, Devices], Learner]
+
+
+def _train(build: Build, folders: Folders, dataset: Path, out: Path, work: Path, p: params.Train, devices: Devices) -> None:
     index = read_index(dataset, "train")
     learned, held_out = _held_out(index, p.validation)
-    learning = learner.build(p, MapKind.of(folders.maps.of(index["clip"].iloc[0])), devices, each_alone=each_alone)
+    learning = build(p, MapKind.of(folders.maps.of(index["clip"].iloc[0])), devices)
     windows = _windows(folders, learned, learning, p, devices)
     validation = Validation(_windows(folders, held_out, learning, p, devices), p.validation) if len(held_out) else None
     state, schedule = TrainingState(work, learning.parts(), devices), windows.schedule
@@ -101,6 +123,19 @@ def _train(folders: Folders, dataset: Path, out: Path, work: Path, p: params.Tra
     if devices.is_main:
         _write(out, learning, state, p)
     devices.wait()
+
+
+def _of_images(p: params.Train, image: params.TrainImageGenerator) -> params.Train:
+    """Of single frames."""
+    changes: dict[str, Any] = {name: getattr(image, name) for name in ("steps", "learning_rate", "batch_size")}
+    changes |= {"earlier_phases": [], "window_frames": 1, "sequence_frames": 1, "double_every": None, "start_from_nothing": 1.0}
+    changes |= {"generator": p.generator.model_copy(update={"scales": 1}), "initial_weights": None}
+    changes |= {"image_discriminator": p.image_discriminator.model_copy(update={"scales": image.scales})}
+    return p.model_copy(update=changes)
+
+
+def _pix2pix_hd(image: params.TrainImageGenerator, p: params.Train, maps: MapKind, devices: Devices) -> Learner:
+    return learners.pix2pix_hd(p, image.generator, maps, devices)
 
 
 def _look(

@@ -10,8 +10,9 @@ from finished_journey import WINDOWS
 from mapped_clips import MappedClips
 from PIL import Image
 
-from pipeline import arrays, dataset, evaluate, layout, learner, params, pose_map, report, synthesize, train, video
+from pipeline import arrays, dataset, evaluate, layout, learners, params, pose_map, report, synthesize, train, video
 from pipeline.checkpoint import TrainedGenerator
+from pipeline.devices import Devices
 from pipeline.errors import InputError
 from pipeline.index import read_index
 from pipeline.maps import ClipMaps, MapKind
@@ -230,4 +231,4 @@ def test_maps_of_another_kind_than_it_was_trained_on_are_refused(tmp_path):
 
 def test_a_foreground_generator_without_labels_is_refused(tmp_path):
     with pytest.raises(InputError, match="train.generator.foreground is true, but there are no label maps"):
-        learner._generator_arguments(TRAINING, MapKind(None, False, 1, 0), each_alone=False)
+        learners.vid2vid(TRAINING, MapKind(None, False, 1, 0), Devices("cpu"))
