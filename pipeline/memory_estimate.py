@@ -14,14 +14,14 @@ from itertools import accumulate
 from typing import Any, TypeVar
 
 import pandas as pd
-import psutil
+import psutil  # type: ignore[import-untyped]
 import torch
 from pydantic import ValidationError
 from torch import Tensor, nn
 from torch.amp.grad_scaler import GradScaler
 
 from models.discriminator_input import temporal_groups
-from models.video_generator import VideoGenerator
+from models.video_generator import State, VideoGenerator
 from pipeline import learner, params
 from pipeline.allocations import Allocations, counted
 from pipeline.batch import Batch, Carried
@@ -124,9 +124,11 @@ class _Alone(Devices):
 def _copied(learning: Learner, p: params.Train) -> Learner:
     """The same networks, as they are in the middle of a training."""
     generator, vgg = _shaped(learning.networks.generator), learning.networks.vgg
-    setattr(generator, "checkpointing", p.checkpointing)  # noqa: B010  its type does not say that it has it
     discriminators = {name: _shaped(network) for name, network in learning.networks.discriminators.items()}
     networks = Networks(generator, discriminators, None if vgg is None else _shaped(vgg))
+    for network in (*networks.trained().values(), networks.vgg):
+        if network is not None:
+            setattr(network, "checkpointing", p.checkpointing)  # noqa: B010  as another setting than the learner's may be tried
     optimizers = {name: _optimizer(network) for name, network in networks.trained().items()}
     mean = None if learning.mean is None else _shaped(learning.mean)
     return replace(learning, networks=networks, optimizers=optimizers, mean=mean, scaler=GradScaler(enabled=False))
@@ -161,8 +163,7 @@ def _frames(learning: Learner, step: Step, size: Size, batch_size: int, device: 
         return batch, None, previous
     past = torch.empty(batch_size, kind.past_frames, 3, height, width, device=device)
     generator = learning.networks.generator
-    assert isinstance(generator, VideoGenerator)
-    state = generator.start(past if kind.recurrent else None, step.scales)
+    state = generator.start(past, step.scales) if isinstance(generator, VideoGenerator) and kind.recurrent else State(None)
     earlier = min(step.first_frame, max(1, _reach(kind)))
     return batch, Carried(state, torch.empty(batch_size, earlier, 3, height, width, device=device)), previous
 
