@@ -115,10 +115,7 @@ class _Alone(Devices):
     """The device, as if no other process trained with this one."""
 
     def __init__(self, device: torch.device) -> None:
-        self.device = device
-
-    def mean(self, values: Tensor) -> Tensor:
-        return values
+        self.device, self._accelerator = device, None
 
 
 def _copied(learning: Learner, p: params.Train) -> Learner:
