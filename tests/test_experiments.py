@@ -40,6 +40,7 @@ def test_an_experiment_changes_what_it_says_and_is_shown_with_parameter_and_metr
     printed = clone.run("dvc", "exp", "run", "--name", "two", "-S", f"{STEPS}=2", "report@smoke")
     assert "Running stage 'train@smoke'" in printed and "Stage 'dataset@smoke' didn't change, skipping" in printed
     git(clone, "checkout", "-q", ".")
+    clone.run("dvc", "checkout", "--with-deps", "report@smoke")
     printed = clone.run("dvc", "exp", "run", "--temp", "--name", "three", "-S", f"{STEPS}=3", "train@smoke")
     assert "train@smoke: 1 computed" in printed and git(clone, "status", "--short", "-uno") == ""
 
