@@ -111,7 +111,7 @@ def _learner(case: Case, p: params.Train, devices: Devices) -> Learner:
     import torchvision
 
     vgg = VggFeatures(torchvision.models.vgg19(weights=None).features, checkpointing=case.checkpointing)
-    vgg.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    vgg.to(memory_format=torch.channels_last)
     return replace(learning, networks=replace(learning.networks, vgg=vgg))
 
 

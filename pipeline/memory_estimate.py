@@ -14,7 +14,7 @@ from itertools import accumulate
 from typing import Any, TypeVar
 
 import pandas as pd
-import psutil
+import psutil  # type: ignore[import-untyped]
 import torch
 from pydantic import ValidationError
 from torch import Tensor, nn
@@ -82,9 +82,7 @@ def say(learning: Learner, steps: list[Step], size: Size, p: params.Train, devic
     if needed.total <= there:
         logger.info("train: needs about %s, %s GB are there", needed, _gb(there))
     else:
-        logger.warning(
-            "train: needs about %s, only %s GB are there: %s", needed, _gb(there), _hints(learning, steps, size, p, devices)
-        )
+        logger.warning("train: needs about %s, only %s GB are there: %s", needed, _gb(there), _hints(learning, steps, size, p, devices))
 
 
 def need(learning: Learner, steps: list[Step], size: Size, p: params.Train, devices: Devices) -> Need:
@@ -254,6 +252,7 @@ def _smaller(steps: list[Step], size: Size, p: params.Train) -> dict[str, tuple[
     changes["half the train.window_frames"] = [_latest(replace(step, window_frames=_half(step))) for step in steps], size, p
     changes[f"half the {'train.augmentation.crop' if p.augmentation.crop else 'size of clips'}"] = steps, (size[0] // 2, size[1] // 2), p
     return changes
+
 
 def _half(step: Step) -> int:
     """Of the window's frames, at most; sequences are whole windows."""
