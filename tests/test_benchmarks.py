@@ -34,7 +34,7 @@ MARKS = {"orchestration": pytest.mark.server, "repro": pytest.mark.slow}
 
 def test_every_script_is_run_here() -> None:
     scripts = {path.stem for path in (REPOSITORY / "benchmarks").glob("*.py") if 'if __name__ == "__main__"' in path.read_text()}
-    assert scripts - {"tiny_stage", "many_clips"} == set(TINY)
+    assert scripts - {"tiny_stage", "many_clips", "ablations", "drift"} == set(TINY)  # of the last two: test_ablations.py
 
 
 @pytest.mark.parametrize("name", [pytest.param(name, marks=MARKS.get(name, ())) for name in TINY])
