@@ -126,7 +126,10 @@ def test_where_that_is_not_there_a_warning_names_what_would_help_most_first(monk
     monkeypatch.setattr(memory_estimate, "_need", pixels)
     told(training(batch_size=4, window_frames=2))
     assert [record.levelname for record in caplog.records] == ["WARNING"]
-    helping = "half the size of clips (6.1 GB), train.checkpointing: true (7.4 GB), half the train.window_frames (12.3 GB), train.batch_size: 2 (12.3 GB)"
+    helping = (
+        "half the size of clips (6.1 GB), train.checkpointing: true (7.4 GB), half the train.window_frames (12.3 GB), "
+        "train.batch_size: 2 (12.3 GB)"
+    )
     assert caplog.text.split("only 1.0 GB are there: ")[1].strip() == f"less is needed with {helping}"
 
 
