@@ -41,6 +41,11 @@ Size = tuple[int, int]
 """Height and width in pixels."""
 
 
+KEPT = {"cpu": 1 / 8, "cuda": 0.0}
+"""What is held beyond the activations that are needed, as a share of them. On a CPU malloc keeps some of what was freed (measured:
+docs/models.md); on a GPU nothing was measured."""
+
+
 @dataclass(frozen=True)
 class Need:
     """Bytes at the largest moment of a step."""
@@ -68,7 +73,8 @@ def told(learning: Learner, schedule: Schedule, index: pd.DataFrame, p: params.T
     An estimate forbids nothing.
     """
     steps, size = _steps(p, schedule), _size(index, p)
-    say(learning, steps, size, p, devices)
+    if devices.is_main:
+        say(learning, steps, size, p, devices)
     try:
         yield
     except Exception as error:
@@ -79,8 +85,8 @@ def told(learning: Learner, schedule: Schedule, index: pd.DataFrame, p: params.T
 
 def say(learning: Learner, steps: list[Step], size: Size, p: params.Train, devices: Devices) -> None:
     needed, there = need(learning, steps, size, p, devices), _there(learning, devices.device)
-    if needed.total <= there:
-        logger.info("train: needs about %s, %s GB are there", needed, _gb(there))
+    if needed.total <= there:  # a warning, too: nobody sees what is logged below
+        logger.warning("train: needs about %s, %s GB are there", needed, _gb(there))
     else:
         logger.warning("train: needs about %s, only %s GB are there: %s", needed, _gb(there), _hints(learning, steps, size, p, devices))
 
@@ -97,7 +103,7 @@ def _need(learning: Learner, step: Step, size: Size, p: params.Train, devices: D
         networks = allocations.bytes + (gradients if devices.processes > 1 else 0)  # there, they are sent in buckets
         batch, carried, previous = _frames(copied, step, size, -(-p.batch_size // devices.processes), devices.device)
         frames = allocations.bytes - networks
-        activations = _largest(allocations, copied, batch, carried, step, p, devices)
+        activations = int(_largest(allocations, copied, batch, carried, step, p, devices) * (1 + KEPT[devices.device.type]))
         del previous
     return Need(networks, frames, activations)
 

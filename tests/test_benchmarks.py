@@ -17,6 +17,7 @@ TINY = {
     "training_step": ["--size", "64x32", "--steps", "1", "--rounds", "1"],
     "synthesis": ["--size", "64x32", "--frames", "5", "--batch", "2", "--rounds", "1"],
     "multiply_adds": ["--cases", "sample-street, 256x128"],
+    "training_memory": ["--cases", "0", "5", "--size", "64x64"],
     "extraction_memory": [
         *("--size", "64x32", "--frames", "2", "--architecture", "deeplabv3_mobilenet_v3_large"),
         *("--cases", "batches of 1", "batches of 1 in bfloat16"),
