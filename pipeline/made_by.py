@@ -21,7 +21,7 @@ class Made:
     """Digest of the code, shortened; empty where the files do not say it."""
     device: str
     parameters: dict[str, str]
-    """Flat: `generator.width` -> 16."""
+    """Those that count in the key, flat: `generator.width` -> 16."""
 
 
 def made(made_by: dict[str, Any], attributes: dict[str, dict[str, Any]], sections: dict[str, Section]) -> list[Made]:
@@ -32,7 +32,7 @@ def made(made_by: dict[str, Any], attributes: dict[str, dict[str, Any]], section
 
 
 def _made(stage: str, keys: dict[str, str], attributes: dict[str, Any], section: Section | None) -> Made:
-    own = section.model_dump() if section else attributes.get("parameters", {}).get("p", {})
+    own = section.counted() if section else attributes.get("parameters", {}).get("p", {})
     key = next(iter(keys.values())) if len(keys) == 1 else key_of(keys)
     return Made(stage, len(keys), key[:SHORT], attributes.get("code", "")[:SHORT], attributes.get("device", ""), _flat(own))
 

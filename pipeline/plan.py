@@ -157,6 +157,15 @@ def _resolved(folders: dict[str, Path | None]) -> dict[str, Path | None]:
     return {name: folder and folder.resolve() for name, folder in folders.items()}
 
 
+def _sections(stage: Stage, dataset: str, all_params: Params) -> dict[str, params.Section]:
+    """Where a section of a training's own goes with `train`, what it makes of that: what it has no use for is in no key."""
+    sections = {name: all_params.section(cls, dataset) for name, cls in stage.sections().items()}
+    for own in list(sections.values()):
+        if isinstance(own, (params.TrainPerFrame, params.TrainImageGenerator)):
+            sections |= {name: own.of(section) for name, section in sections.items() if isinstance(section, params.Train)}
+    return sections
+
+
 class _JobMaker:
     """What all jobs of a stage share, computed once."""
 
@@ -165,7 +174,7 @@ class _JobMaker:
         segmentation = all_params.section(params.Segmentation, dataset)
         offered = {"dataset_name": dataset, "own_model": segmentation.backend is not None and segmentation.weights_from == dataset}
         self.named = {name: value for name, value in offered.items() if stage.takes(name)}
-        self.sections = {name: all_params.section(cls, dataset) for name, cls in stage.sections().items()}
+        self.sections = _sections(stage, dataset, all_params)
         self.device = all_params.machine.device
         self.threads = all_params.machine.threads if stage.per == "dataset" else 1
         self.ranks = all_params.machine.devices if stage.in_ranks else 1
@@ -185,7 +194,7 @@ class _JobMaker:
             "format": layout.VERSION,
             "stage": self.stage.name,
             "parameters": {
-                name: _with_hashes(section.model_dump(), params.section_name(type(section))) for name, section in self.sections.items()
+                name: _with_hashes(section.counted(), params.section_name(type(section))) for name, section in self.sections.items()
             },
             "code": provenance.code_digest(modules),
             "libraries": libraries,

@@ -24,9 +24,11 @@ MACHINERY = frozenset(
     for name in (
         *(
             "arrays",
+            "before_training",
             "before_work",
             "checkpoint",
             "download",
+            "entry",
             "errors",
             "index",
             "journey",

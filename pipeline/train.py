@@ -11,7 +11,6 @@ from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -72,7 +71,10 @@ def run_per_frame(
     per_frame: params.TrainPerFrame,
     device: str,
 ) -> None:
-    """Same parameters, steps and data, but each frame is made from its own maps alone: shows what the past is worth."""
+    """Same parameters, steps and data, but each frame is made from its own maps alone: shows what the past is worth.
+
+    `p` is `per_frame.of` the section `train`.
+    """
     if per_frame.enabled:
         folders = Folders(clips, optical_flow, MapFolders(segmentation, instances, edges, pose))
         _train(learners.per_frame, folders, dataset, Places("train_per_frame", out, work, watch), p, Devices(device))
@@ -93,17 +95,11 @@ def run_image_generator(
     image: params.TrainImageGenerator,
     device: str,
 ) -> None:
-    """pix2pixHD, for a video's first frames; what its own section does not say is as in `train`."""
+    """pix2pixHD, for a video's first frames. `p` is `image.of` the section `train`."""
     if image.enabled:
         folders = Folders(clips, optical_flow, MapFolders(segmentation, instances, edges, pose))
-        _train(
-            partial(_pix2pix_hd, image),
-            folders,
-            dataset,
-            Places("train_image_generator", out, work, watch),
-            _of_images(p, image),
-            Devices(device),
-        )
+        places = Places("train_image_generator", out, work, watch)
+        _train(partial(_pix2pix_hd, image), folders, dataset, places, p, Devices(device))
 
 
 Build = Callable[[params.Train, MapKind, Devices], Learner]
@@ -154,15 +150,6 @@ def _train(build: Build, folders: Folders, dataset: Path, places: Places, p: par
     if devices.is_main:
         _write(places.out, learning, state, p)
     devices.wait()
-
-
-def _of_images(p: params.Train, image: params.TrainImageGenerator) -> params.Train:
-    """Of single frames."""
-    changes: dict[str, Any] = {name: getattr(image, name) for name in ("steps", "learning_rate", "batch_size")}
-    changes |= {"earlier_phases": [], "window_frames": 1, "sequence_frames": 1, "double_every": None, "start_from_nothing": 1.0}
-    changes |= {"generator": p.generator.model_copy(update={"scales": 1}), "initial_weights": None}
-    changes |= {"image_discriminator": p.image_discriminator.model_copy(update={"scales": image.scales})}
-    return p.model_copy(update=changes)
 
 
 def _pix2pix_hd(image: params.TrainImageGenerator, p: params.Train, maps: MapKind, devices: Devices) -> Learner:

@@ -1,6 +1,6 @@
 """From clips to a data set that a model can learn from: the stages that make maps and judge them."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import AfterValidator, Field, NonNegativeFloat, PositiveFloat, model_validator
 
@@ -45,6 +45,8 @@ class Validation(Section):
 
 
 class SegmentationModel(Section):
+    uncounted: ClassVar[frozenset[str]] = frozenset({"save_every"})
+
     architecture: Literal["deeplabv3_mobilenet_v3_large", "deeplabv3_resnet50", "deeplabv3_resnet101"]
     weights: str | None
     """Path or name of a checkpoint to use as it is, instead of training one; null = train."""

@@ -1,6 +1,6 @@
 """What every section of params.yaml is, the numbers that several have, and the machine."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -18,9 +18,18 @@ class Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
     """Strict: "220", 220.0 or true is no number of steps."""
 
+    uncounted: ClassVar[frozenset[str]] = frozenset()
+    """Fields that change no byte of a result: they are in no key."""
+
+    def counted(self) -> dict[str, Any]:
+        """What can change a result, and so counts in its key."""
+        names = set(type(self).model_fields) - self.uncounted
+        parts = {name: part.counted() for name in names if isinstance(part := getattr(self, name), Section)}
+        return {name: parts.get(name, value) for name, value in self.model_dump(include=names).items()}
+
 
 class Machine(Section):
-    """Where the work runs. Only `device` and `threads` can change results, in rounding."""
+    """Where the work runs. Only `device`, `threads` and `devices` can change results, in rounding; `devices` is in no key."""
 
     device: Literal["cpu", "cuda"]
     threads: Annotated[int, Field(gt=0, le=1024)]

@@ -1,6 +1,6 @@
 """From a data set to a report: the stages that train, synthesize and compare."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, NonNegativeFloat, PositiveFloat, field_validator, model_validator
 
@@ -79,6 +79,12 @@ class Weights(Section):
     mask: NonNegativeFloat
 
 
+WEIGHTS_OF_MOTION = (
+    *(f"video_{name}" for name in ("gan", "feature_matching", "real", "fake")),
+    *("optical_flow", "flow_warp", "temporal_warp", "mask"),
+)
+
+
 class Phase(Section):
     """A part of the training. Its windows are frames of the size that the finest of its scales makes."""
 
@@ -136,6 +142,12 @@ class TrainingValidation(Section):
     take: Literal["last", "best"]
     """Whose networks the training's result are."""
 
+    @model_validator(mode="after")
+    def _the_best_is_looked_for(self) -> "TrainingValidation":
+        if self.take == "best" and self.every is None:
+            raise ValueError("take is best, but every is null, so that nothing is judged: give every a number of steps, or take the last")
+        return self
+
 
 class Checkpoints(Section):
     """Generators on the way, kept in the result beside the last."""
@@ -154,8 +166,14 @@ class Divergence(Section):
     patience: Count
     """After so many skipped steps in a row the training stops all the same."""
 
+    def counted(self) -> dict[str, Any]:
+        """A training that stops has no result; one that skips has another by another limit."""
+        return {"action": self.action, "above": self.above} if self.action == "skip" else {}
+
 
 class Train(Section):
+    uncounted: ClassVar[frozenset[str]] = frozenset({"save_every", "checkpointing"})
+
     generator: Generator
     image_discriminator: Discriminator
     video_discriminator: VideoDiscriminator
@@ -216,6 +234,12 @@ class Train(Section):
         return self
 
     @model_validator(mode="after")
+    def _the_measure_is_measured(self) -> "Train":
+        if self.validation.every is not None and self.validation.measure == "perceptual" and self.weights.perceptual == 0:
+            raise ValueError("validation.measure is perceptual, which is measured only where weights.perceptual is above 0")
+        return self
+
+    @model_validator(mode="after")
     def _nothing_counts_twice(self) -> "Train":
         if self.checkpointing and self.generator.norm == "batch":
             raise ValueError(
@@ -229,6 +253,11 @@ class TrainPerFrame(Section):
     """Also train the same generator without the past, for comparison: parameters, steps and data of `train`, but no warping branch, no
     video discriminator and one fake image a frame, since nothing is blended."""
 
+    def of(self, train: Train) -> Train:
+        """What of `train` counts for this training; the rest has one value, so that changing it costs nothing here."""
+        alone = {"warping": False, "blend": "foreground_last", "mask": "soft"}
+        return _without_the_past(train).model_copy(update={"generator": train.generator.model_copy(update=alone)})
+
 
 class TrainImageGenerator(Section):
     """pix2pixHD, which makes a frame from its maps alone: for the first frames of a video. What is not said here is as in `train`."""
@@ -241,8 +270,36 @@ class TrainImageGenerator(Section):
     learning_rate: PositiveFloat
     batch_size: Count
 
+    def of(self, train: Train) -> Train:
+        """The same for single frames, with what this section says in place of what `train` does; of its generator the norm alone."""
+        changes: dict[str, Any] = {name: getattr(self, name) for name in ("steps", "learning_rate", "batch_size")}
+        changes |= {"earlier_phases": [], "window_frames": 1, "sequence_frames": 1, "double_every": None}
+        sizes = dict.fromkeys(("width", "downsamplings", "blocks", "fine_blocks", "scales", "past_frames"), 1)
+        other = {"norm": train.generator.norm, "foreground": False, "warping": False, "blend": "foreground_last", "mask": "soft"}
+        changes |= {"generator": Generator.model_validate({**sizes, **other})}
+        changes |= {"image_discriminator": train.image_discriminator.model_copy(update={"scales": self.scales})}
+        return _without_the_past(train.model_copy(update=changes))
+
+
+def _without_the_past(train: Train) -> Train:
+    """Without what only a generator that sees frames before has a use for: video discriminators, terms of motion, ways to begin."""
+    perceptual = train.weights.perceptual > 0
+    return train.model_copy(
+        update={
+            "video_discriminator": VideoDiscriminator(**train.image_discriminator.model_dump(), strides=[]),
+            "weights": train.weights.model_copy(update=dict.fromkeys(WEIGHTS_OF_MOTION, 0.0)),
+            "vgg_weights": train.vgg_weights if perceptual else None,
+            "vgg_imagenet_norm": train.vgg_imagenet_norm and perceptual,
+            "initial_weights": None,
+            "gradient_frames": 1,
+            "start_from_nothing": 1.0,
+        }
+    )
+
 
 class Synthesize(Section):
+    uncounted: ClassVar[frozenset[str]] = frozenset({"part_frames"})
+
     first_frame: Literal["itself", "image_generator", "given"]
     """What a video begins with: what the model makes from nothing; the image generator's frames; or real ones, which are part of it."""
     part_frames: Count

@@ -1,18 +1,21 @@
 import re
 from contextlib import nullcontext
+from functools import partial
 from pathlib import Path
 
 import pytest
 
-from pipeline import before_work
+from pipeline import before_work, params
 from pipeline.errors import InputError
 from pipeline.journey import STAGES
-from pipeline.params_file import check, load
+from pipeline.params_file import check, load, parsed
+from pipeline.schedule import Schedule
 from pipeline.sources import Item, items_of
 from tests.conftest import REPOSITORY
 
 TEXT = (REPOSITORY / "params.yaml").read_text()
 PATH = Path("params.yaml")
+ALL = check(TEXT, PATH)
 CLIPS = STAGES["clips"]
 FLOWNET2 = "      backend: ptlflow\n      options: {model: flownet2, weights: ptlflow-flownet2-things}"
 
@@ -97,22 +100,38 @@ def test_the_projects_own_data_sets_can_be_worked_on():
         ),
         (smoke("evaluate: {", "evaluate: {stride: 9, "), "smoke", "evaluate.stride is 9: optical_flow.strides has 1, 3"),
         (
-            smoke("video_discriminator: {", "video_discriminator: {strides: [1, 3, 9], "),
+            smoke("{width: 4, strides: [1]}", "{width: 4, strides: [1, 3, 9]}"),
             "smoke",
             "train.video_discriminator.strides [1, 3, 9] and augmentation.spacing [1] need optical flow at stride 9: optical_flow.strides",
         ),
         (
             changed("spacing: [1]", "spacing: [1, 3, 2]"),
-            "smoke",
+            "sample-street",
             "strides [1, 3] and augmentation.spacing [1, 3, 2] need optical flow at stride 9: optical_flow.strides has 1, 3",
         ),
         (
             smoke(
-                "video_discriminator: {",
-                "augmentation: {spacing: [2]}\n      window_frames: 1\n      sequence_frames: 1\n      video_discriminator: {strides: [], ",
+                "video_discriminator: {width: 4, strides: [1]}",
+                "augmentation: {spacing: [2]}\n      window_frames: 1\n      sequence_frames: 1\n      video_discriminator: {strides: []}",
             ),
             "smoke",
             "video_discriminator.strides [] and augmentation.spacing [2] need optical flow at stride 2: optical_flow.strides has 1, 3",
+        ),
+        (
+            smoke("{width: 4, strides: [1]}", "{width: 4, strides: [1, 3]}"),
+            "smoke",
+            "train.video_discriminator.strides has 3, which sees 7 frames or more, but the longest sequence of the training has 4, by "
+            "sequence_frames and double_every, and by clips.frames 8",
+        ),
+        (
+            changed("double_every: 70 ", "double_every: null "),
+            "sample-street",
+            "video_discriminator.strides has 3, which sees 7 frames or more, but the longest sequence of the training has 4",
+        ),
+        (
+            changed("precision: float32     # float32 | bfloat16 | float16", "precision: float16"),
+            "smoke",
+            "train.precision is float16, which GPUs alone are for, but machine.device is cpu: take bfloat16",
         ),
         (
             changed("drop_parts: 0.0", "drop_parts: 0.05"),
@@ -570,3 +589,35 @@ def test_every_process_has_the_same_share_of_a_batch(by_torchrun, monkeypatch):
         with pytest.raises(InputError) as refused:
             before_work.check(STAGES["train_image_generator" if wrong == images else "train"], "smoke", check(wrong, PATH))
         assert str(refused.value) == f"params.yaml: datasets.smoke.{name}: {shared}"
+
+
+def test_several_processes_that_normalise_each_its_own_share_of_a_batch_are_refused(monkeypatch):
+    batch_norm = changed("norm: instance\n", "norm: batch\n")
+    shared = changed("\n  batch_size: 1\n  gradient_frames", "\n  batch_size: 2\n  gradient_frames", batch_norm)
+    parsed_of = partial(parsed, path=PATH)  # entries that recompute frames cannot have batch norm
+    before_work.check(CLIPS, "smoke", parsed_of(shared))
+    two = changed("  devices: 1 ", "  devices: 2 ", shared)
+    with pytest.raises(InputError, match=r"smoke\.train\.generator\.norm is batch, but machine\.devices = 2 processes train together"):
+        before_work.check(CLIPS, "smoke", parsed_of(two))
+    before_work.check(CLIPS, "smoke", parsed_of(changed("norm: batch\n", "norm: instance\n", two)))
+    for name, value in {"RANK": 0, "WORLD_SIZE": 2, "LOCAL_WORLD_SIZE": 1}.items():
+        monkeypatch.setenv(name, str(value))
+    with pytest.raises(InputError, match=r"norm is batch, but torchrun's 2 processes train together"):
+        before_work.check(STAGES["train"], "smoke", parsed_of(shared))
+
+
+def test_float16_is_for_gpus():
+    text = changed("precision: float32     # float32 | bfloat16 | float16", "precision: float16")
+    before_work.check(CLIPS, "smoke", check(changed("device: cpu ", "device: cuda ", text), PATH))
+
+
+@pytest.mark.parametrize("name", [*ALL.datasets(), *ALL.catalog()])
+def test_each_video_discriminator_of_an_entry_that_is_shipped_sees_something(name):
+    """The shortest of its groups is of 2 * stride + 1 frames."""
+    dataset, text = (name, TEXT) if name in ALL.datasets() else ("mine", added(name))
+    all_params = parsed(text, PATH)
+    p, clips = all_params.section(params.Train, dataset), all_params.section(params.Clips, dataset)
+    drawn = (clips.frames - 1) // min(p.augmentation.spacing) + 1 - p.generator.past_frames
+    schedule = Schedule(p.phases(), most_frames=drawn)
+    longest = max(schedule[number].sequence_frames for number in range(1, schedule.steps + 1, 10))
+    assert longest > 2 * max(p.video_discriminator.strides)

@@ -68,6 +68,16 @@ def test_a_data_set_overrides_single_keys_at_any_depth():
         ("  learning_rate: 0.001", "  learning_rate: .nan", "train.learning_rate is nan: input should be a finite number"),
         ("  learning_rate: 0.001", "  learning_rate: .inf", "train.learning_rate is inf: input should be a finite number"),
         ("    warping: true", "    warping: 1", "train.generator.warping is 1: input should be a valid boolean"),
+        (
+            "measure: reconstruction, take: last}",
+            "measure: reconstruction, take: best}",
+            "train.validation is {'clips': 1, 'every': None, 'frames': 16, 'measure': 'reconstruction', ...}: take is best, but every is n",
+        ),
+        (
+            "{every: null, clips: 1, frames: 16, measure: reconstruction,",
+            "{every: 1, clips: 1, frames: 16, measure: perceptual,",
+            "validation.measure is perceptual, which is measured only where weights.perceptual is above 0",
+        ),
         ("[1.0, 1.5]", "[1.5, 1.0]", "segmentation_model.scale_range is [1.5, 1.0]: the smaller one comes first"),
         ("kind: sample_street", "kind: [a]", "source.kind is ['a']; there are sample_street, frames"),
         ("  smoke:\n", "  a b:\n", "datasets.a b: a data set's name is text of letters, digits, - and _ only"),

@@ -2,6 +2,7 @@
 
 import os
 import signal
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +39,13 @@ PHASES = {
 }
 
 
+IMAGES = {"enabled": True, "scales": 1, "steps": 2, "learning_rate": 0.001, "batch_size": 2}
+
+
+def section(**changes: Any) -> params.Train:
+    return params.Train.model_validate({**TRAINING.model_dump(), **TINY, **changes})
+
+
 class Folder:
     """Clips, and trainings on them."""
 
@@ -51,27 +59,24 @@ class Folder:
 
     def train(self, name: str, **changes: Any) -> Path:
         """The result's folder; the state of an earlier call with this name is gone on with."""
-        p = params.Train.model_validate({**TRAINING.model_dump(), **TINY, **changes})
-        out, work = self.root / name, self.work(name)
-        for folder in (out, work):
-            folder.mkdir(exist_ok=True)
-        arguments = {"optical_flow": self.clips.folder("optical_flow"), "dataset": self.clips.folder("dataset"), **self.clips.maps()}
-        train.run(self.clips.folder("clips"), **arguments, out=out, work=work, watch=self.watch(name), p=p, device="cpu")
-        return out
+        return self._trained(name, train.run, p=section(**changes))
 
     def train_image_generator(self, name: str, generator: dict[str, int], **changes: Any) -> Path:
-        p = params.Train.model_validate({**TRAINING.model_dump(), **TINY, **changes})
-        section = params.TrainImageGenerator.model_validate(
-            {"enabled": True, "generator": generator, "scales": 1, "steps": 2, "learning_rate": 0.001, "batch_size": 2}
-        )
-        out, work = self.root / name, self.work(name)
-        for folder in (out, work):
+        image = params.TrainImageGenerator.model_validate({**IMAGES, "generator": generator})
+        return self._trained(name, train.run_image_generator, p=image.of(section(**changes)), image=image)
+
+    def train_without_the_past(self, name: str, p: params.Train, own: params.TrainPerFrame | params.TrainImageGenerator) -> Path:
+        if isinstance(own, params.TrainImageGenerator):
+            return self._trained(name, train.run_image_generator, p=p, image=own)
+        return self._trained(name, train.run_per_frame, p=p, per_frame=own)
+
+    def _trained(self, name: str, function: Callable[..., None], **sections: params.Section) -> Path:
+        places = {"out": self.root / name, "work": self.work(name)}
+        for folder in places.values():
             folder.mkdir(exist_ok=True)
-        arguments = {"optical_flow": self.clips.folder("optical_flow"), "dataset": self.clips.folder("dataset"), **self.clips.maps()}
-        train.run_image_generator(
-            self.clips.folder("clips"), **arguments, out=out, work=work, watch=self.root / f"{name}.watch", p=p, image=section, device="cpu"
-        )
-        return out
+        inputs = {"optical_flow": self.clips.folder("optical_flow"), "dataset": self.clips.folder("dataset"), **self.clips.maps()}
+        function(self.clips.folder("clips"), **inputs, **places, watch=self.watch(name), **sections, device="cpu")
+        return places["out"]
 
     def work(self, name: str) -> Path:
         return self.root / f"{name}.work"
@@ -354,6 +359,18 @@ def test_an_image_generator_learns_from_single_frames_and_is_saved_with_the_maps
     other = folder.train_image_generator(f"other-{local_blocks}", generator, seed=1)
     ours, theirs = (load_file(layout.networks(folder) / "image_generator.safetensors") for folder in (out, other))
     assert any((ours[name] != theirs[name]).any() for name in ours)
+
+
+@pytest.mark.parametrize("kind", [params.TrainPerFrame, params.TrainImageGenerator])
+def test_what_a_training_without_the_past_is_said_to_have_no_use_for_changes_no_byte_of_it(folder, kind):
+    drawn = {"width": 8, "downsamplings": 2, "blocks": 1, "local_blocks": 0}
+    own = kind.model_validate({**IMAGES, "generator": drawn} if kind is params.TrainImageGenerator else {"enabled": True})
+    p = section(gradient_frames=2, start_from_nothing=0.5, vgg_imagenet_norm=True)
+    unused = ["weights", "video_discriminator", "gradient_frames", "start_from_nothing", "vgg_imagenet_norm"]
+    unused += ["generator"] if kind is params.TrainImageGenerator else []
+    changed = own.of(p).model_copy(update={name: getattr(p, name) for name in unused})
+    ours, theirs = (folder.train_without_the_past(f"{kind.__name__}-{name}", x, own) for name, x in (("all", changed), ("used", own.of(p))))
+    assert files(ours) == files(theirs)
 
 
 @pytest.mark.parametrize("checkpointed", [{}, {"batch_size": 2, "precision": "bfloat16"}])

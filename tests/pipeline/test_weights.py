@@ -16,11 +16,11 @@ from pipeline import (
     before_work,
     extractors,
     layout,
+    learners,
     palettes,
     params,
     plan,
     segmentation_model,
-    train,
     video_network,
     weights,
     weights_care,
@@ -243,7 +243,7 @@ def test_the_perceptual_term_takes_a_name(project, added, monkeypatch):
     added(project / "w.pth")
     monkeypatch.setattr(torchvision.models, "vgg19", lambda weights: narrow)
     terms = params.Weights(**dict.fromkeys(params.Weights.model_fields, 1.0))
-    found = train._vgg(params.Train.model_construct(weights=terms, vgg_weights="net"))
+    found = learners._vgg(params.Train.model_construct(weights=terms, vgg_weights="net", vgg_imagenet_norm=False, checkpointing=False))
     assert all(value.eq(0.25).all() for value in found.slices.parameters())
 
 
