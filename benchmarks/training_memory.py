@@ -62,12 +62,14 @@ CASES = [
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.training_memory", description=__doc__)
     parser.add_argument("--cases", nargs="*", type=int, default=range(len(CASES)), help="numbers from 0 on; without, all")
+    parser.add_argument("--size", help="WIDTHxHEIGHT in place of the cases' own")
     parser.add_argument("--job", help=argparse.SUPPRESS)
     asked = parser.parse_args()
     if asked.job:
         print(json.dumps(grown(Case(**json.loads(asked.job)))))
         return
-    show([_row(CASES[number]) for number in asked.cases])
+    cases = [CASES[number] for number in asked.cases]
+    show([_row(replace(case, size=asked.size or case.size)) for case in cases])
 
 
 def _row(case: Case) -> str:

@@ -35,7 +35,8 @@ class Trainings(Folder):
         p = params.Train.model_validate({**TRAINING.model_dump(), **TINY, **TWO})
         arguments = {**{name: self.clips.folder(name) for name in ("clips", "optical_flow", "dataset")}, **self.clips.maps()}
         made_by = {"libraries": {"torch": "1"}}
-        return runner.compute(Job("train", "*", key, str(self.store.root), arguments, {"p": p}, made_by, "cpu", 1, ranks))
+        watch = str(self.watch(key))
+        return runner.compute(Job("train", "*", key, str(self.store.root), arguments, {"p": p}, made_by, "cpu", 1, watch, ranks))
 
     def done(self, key: str, ranks: int) -> Path:
         outcome = self.compute(key, ranks)
