@@ -26,7 +26,7 @@ SIDES = {"street": (1, 1), "camvid": (240 / 256, 176 / 128)}
 """Width and height of a world's frames, of those asked for."""
 BEFORE = ("clips", "segmentation_model", "segmentation", "optical_flow", "instances", "segmentation_scores", "dataset")
 """What all variants of a world share."""
-AFTER = ("train", "train_per_frame", "synthesize", "synthesize_per_frame", "evaluate")
+AFTER = ("train", "train_per_frame", "train_image_generator", "synthesize", "synthesize_per_frame", "evaluate")
 
 
 @dataclass(frozen=True)
