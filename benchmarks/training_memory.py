@@ -62,7 +62,7 @@ CASES = [
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.training_memory", description=__doc__)
     parser.add_argument("--cases", nargs="*", type=int, default=range(len(CASES)), help="numbers from 0 on; without, all")
-    parser.add_argument("--size", help="WIDTHxHEIGHT, in place of the cases' own")
+    parser.add_argument("--size", help="WIDTHxHEIGHT in place of the cases' own")
     parser.add_argument("--job", help=argparse.SUPPRESS)
     asked = parser.parse_args()
     if asked.job:

@@ -1,4 +1,4 @@
-"""What torchrun says, in the environment, to the processes that it launches."""
+"""What torchrun says, in the environment, to the processes that it launches; `pipeline.ranks` says the same to its own."""
 
 import os
 from dataclasses import dataclass
@@ -18,3 +18,8 @@ def by_torchrun() -> Launched | None:
     """None where torchrun did not launch this process."""
     names = ("RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE")
     return Launched(*(int(os.environ[name]) for name in names)) if all(name in os.environ for name in names) else None
+
+
+def this_process() -> Launched:
+    """Its place among those that train together, whoever launched them; alone where nobody did."""
+    return by_torchrun() or Launched(number=0, processes=1, here=1)

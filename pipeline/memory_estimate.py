@@ -6,8 +6,7 @@ for themselves, what validation and previews need, and the process with its libr
 """
 
 import copy
-import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from itertools import accumulate
@@ -22,19 +21,17 @@ from torch.amp.grad_scaler import GradScaler
 
 from models.discriminator_input import temporal_groups
 from models.video_generator import State, VideoGenerator
-from pipeline import learner, params
+from pipeline import launched, learner, params, progress
 from pipeline.allocations import Allocations, counted
 from pipeline.batch import Batch, Carried
 from pipeline.devices import Devices
-from pipeline.errors import InputError, is_out_of_memory
+from pipeline.errors import InputError, is_out_of_memory, one_line
 from pipeline.learner import Learner
 from pipeline.maps import MapKind
 from pipeline.objective import Kind, Networks
 from pipeline.schedule import Schedule, Step
 from pipeline.tensors import StoredMaps
 from pipeline.windows import GROUP, Groups, Window
-
-logger = logging.getLogger(__name__)
 
 Network = TypeVar("Network", bound=nn.Module)
 Size = tuple[int, int]
@@ -68,13 +65,14 @@ class Need:
 
 @contextmanager
 def told(learning: Learner, schedule: Schedule, index: pd.DataFrame, p: params.Train, devices: Devices) -> Iterator[None]:
-    """Says what the training inside will need, and warns where that is not there; where memory then ends: InputError with what would help.
+    """Says what the training inside will need, and what would help where that is not there; where memory then ends: InputError with that.
 
-    An estimate forbids nothing.
+    An estimate forbids nothing. Of several processes the main one says it.
     """
     steps, size = _steps(p, schedule), _size(index, p)
     if devices.is_main:
-        say(learning, steps, size, p, devices)
+        progress.say("train: estimating how much memory it needs ...")
+        progress.say(_tried(learning, steps, size, p, devices))
     try:
         yield
     except Exception as error:
@@ -83,12 +81,19 @@ def told(learning: Learner, schedule: Schedule, index: pd.DataFrame, p: params.T
         raise InputError(f"train: out of memory on {devices.device}: {_hints(learning, steps, size, p, devices)}") from None
 
 
-def say(learning: Learner, steps: list[Step], size: Size, p: params.Train, devices: Devices) -> None:
+def _tried(learning: Learner, steps: list[Step], size: Size, p: params.Train, devices: Devices) -> str:
+    try:
+        return said(learning, steps, size, p, devices)
+    except Exception as error:  # of an operation that cannot be tried without memory; the training can be
+        return f"train: how much memory it needs could not be estimated ({one_line(error)})"
+
+
+def said(learning: Learner, steps: list[Step], size: Size, p: params.Train, devices: Devices) -> str:
     needed, there = need(learning, steps, size, p, devices), _there(learning, devices.device)
-    if needed.total <= there:  # a warning, too: nobody sees what is logged below
-        logger.warning("train: needs about %s, %s GB are there", needed, _gb(there))
-    else:
-        logger.warning("train: needs about %s, only %s GB are there: %s", needed, _gb(there), _hints(learning, steps, size, p, devices))
+    whose = " by each process" if devices.processes > 1 else ""
+    if needed.total <= there:
+        return f"train: needs about {needed}{whose}, {_gb(there)} GB are there"
+    return f"train: needs about {needed}{whose}, only {_gb(there)} GB are there: {_hints(learning, steps, size, p, devices)}"
 
 
 def need(learning: Learner, steps: list[Step], size: Size, p: params.Train, devices: Devices) -> Need:
@@ -99,8 +104,7 @@ def need(learning: Learner, steps: list[Step], size: Size, p: params.Train, devi
 def _need(learning: Learner, step: Step, size: Size, p: params.Train, devices: Devices) -> Need:
     with counted() as allocations:
         copied = _copied(learning, p)
-        gradients = sum(_bytes(network.parameters()) for network in copied.networks.trained().values())
-        networks = allocations.bytes + (gradients if devices.processes > 1 else 0)  # there, they are sent in buckets
+        networks = allocations.bytes
         batch, carried, previous = _frames(copied, step, size, -(-p.batch_size // devices.processes), devices.device)
         frames = allocations.bytes - networks
         activations = int(_largest(allocations, copied, batch, carried, step, p, devices) * (1 + KEPT[devices.device.type]))
@@ -113,8 +117,16 @@ def _largest(
 ) -> int:
     """Bytes at the largest moment of the step, above those before it."""
     before = allocations.peak = allocations.bytes
-    learner.step(learning, batch, carried, step, p, Devices(devices.device, alone=True))
+    here = (_Exchanging if devices.processes > 1 else Devices)(devices.device, alone=True)
+    learner.step(learning, batch, carried, step, p, here)
     return allocations.peak - before
+
+
+class _Exchanging(Devices):
+    """As if no other process trained with this one, but for the memory of an exchange: all gradients in a row, and accelerate's copy."""
+
+    def average(self, tensors: Sequence[Tensor]) -> None:
+        torch.cat([tensor.flatten() for tensor in tensors]).clone()
 
 
 def _copied(learning: Learner, p: params.Train) -> Learner:
@@ -197,13 +209,19 @@ def _reach(kind: Kind) -> int:
 
 
 def _steps(p: params.Train, schedule: Schedule) -> list[Step]:
-    """Of each phase the last step of its longest sequences, but for those that surely need less than another's."""
+    """Of each phase that may need most the last step of its longest sequences, but for those that surely need less than another's."""
     steps = [_latest(schedule[number]) for number in accumulate(phase.steps for phase in p.phases())]
+    most = max(map(_pixels, steps))
     kept: list[Step] = []
-    for step in reversed(steps):
+    for step in reversed([step for step in steps if _pixels(step) > most / 2]):  # half is less, whatever is added to it
         if not any(_needs_less(step, other) for other in kept):
             kept.append(step)
     return kept
+
+
+def _pixels(step: Step) -> int:
+    """Of a window, in frames of the coarsest scale; batches are the same in all phases."""
+    return step.window_frames * 4**step.scales
 
 
 def _latest(step: Step) -> Step:
@@ -228,21 +246,24 @@ def _there(learning: Learner, device: torch.device) -> int:
     networks = [*learning.networks.trained().values(), learning.networks.vgg, learning.mean]
     tensors = [x for network in networks if network is not None for x in (*network.parameters(), *network.buffers())]
     moments = [x for o in learning.optimizers.values() for state in o.state.values() for x in state.values() if isinstance(x, Tensor)]
-    free = torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else psutil.virtual_memory().available
+    shared = psutil.virtual_memory().available // launched.this_process().here  # by the processes of this machine
+    free = torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else shared
     return int(free) + _bytes([*tensors, *moments])
 
 
 def _hints(learning: Learner, steps: list[Step], size: Size, p: params.Train, devices: Devices) -> str:
     """Which settings would need less, each alone, and how much then; what helps most comes first."""
     now = need(learning, steps, size, p, devices).total
-    tried = {name: need(learning, *changed, devices).total for name, changed in _smaller(steps, size, p).items()}
+    tried = {name: need(learning, *changed, devices).total for name, changed in _smaller(steps, size, p, devices.processes).items()}
     helping = sorted((total, name) for name, total in tried.items() if total < 0.95 * now)
     return f"less is needed with {', '.join(f'{name} ({_gb(total)} GB)' for total, name in helping)}" if helping else "no setting helps"
 
 
-def _smaller(steps: list[Step], size: Size, p: params.Train) -> dict[str, tuple[list[Step], Size, params.Train]]:
+def _smaller(steps: list[Step], size: Size, p: params.Train, processes: int) -> dict[str, tuple[list[Step], Size, params.Train]]:
+    """The processes share a batch equally."""
     changes: dict[str, tuple[list[Step], Size, params.Train]] = {}
-    for name, value in (("checkpointing", True), ("precision", "bfloat16"), ("batch_size", max(p.batch_size // 2, 1))):
+    half = processes * max(p.batch_size // processes // 2, 1)
+    for name, value in (("checkpointing", True), ("precision", "bfloat16"), ("batch_size", half)):
         with suppress(ValidationError):  # some go with some others only
             changes[f"train.{name}: {str(value).lower()}"] = steps, size, params.Train.model_validate({**p.model_dump(), name: value})
     changes["half the train.window_frames"] = [_latest(replace(step, window_frames=_half(step))) for step in steps], size, p

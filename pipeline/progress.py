@@ -87,6 +87,12 @@ def bar(name: str, total: int, done: int = 0) -> Iterator[Bar]:
         _shown.clear()
 
 
+def say(line: str) -> None:
+    """A line that stays, above the bars if there are any."""
+    console = _shown[0].console if _shown else Console(stderr=True)
+    console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+
 def track(parts: Iterable[T], name: str, total: int) -> Iterator[T]:
     """Yields the parts and shows how many are done."""
     with bar(name, total) as shown:

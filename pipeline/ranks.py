@@ -17,6 +17,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import psutil  # type: ignore[import-untyped]
+
 from pipeline.plan import Job
 from pipeline.worker import Failed, Outcome
 
@@ -100,11 +102,14 @@ def _until_ended(ranks: list[subprocess.Popen[bytes]], seconds: float) -> None:
 
 
 def _kill(ranks: list[subprocess.Popen[bytes]]) -> None:
-    """With the processes that load their data."""
+    """With the processes that load their data, which have groups of their own; those of a rank that has ended see that and end."""
     for rank in ranks:
         if rank.poll() is None:
-            with suppress(ProcessLookupError):
-                os.killpg(rank.pid, signal.SIGKILL)
+            with suppress(psutil.NoSuchProcess):
+                for loading in psutil.Process(rank.pid).children(recursive=True):
+                    with suppress(psutil.NoSuchProcess):
+                        loading.kill()
+            rank.kill()
             rank.wait()
 
 

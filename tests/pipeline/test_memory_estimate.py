@@ -1,11 +1,14 @@
 """What a training is said to need, before its first step."""
 
+import re
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 
 import pandas as pd
 import pytest
 import torch
+from accelerate import Accelerator
 from finished_journey import PALETTE
 
 from pipeline import learner, learners, memory_estimate, params
@@ -17,7 +20,7 @@ from pipeline.maps import MapKind
 from pipeline.memory_estimate import Need
 from pipeline.schedule import Schedule, Step
 from tests.pipeline.test_report import TRAINING
-from tests.pipeline.test_training import TINY, Folder
+from tests.pipeline.test_training import PHASES, TINY, Folder
 
 DEVICES, STEP = Devices("cpu"), Step(1, 1, 1, False, 0.001, 2, 2)
 SIZE = (48, 64)
@@ -99,21 +102,84 @@ def test_the_estimate_draws_no_random_numbers_and_changes_no_weights():
     assert all(w.grad is None for w in learning.networks.generator.parameters())
 
 
-def told(p: params.Train) -> None:
+def process(number: int, processes: int) -> Devices:
+    """One of several, which it does not reach."""
+    devices = Devices("cpu")
+    devices.process, devices.processes = number, processes
+    return devices
+
+
+def told(p: params.Train, devices: Devices = DEVICES) -> None:
     index = pd.DataFrame({"height": [SIZE[0]], "width": [SIZE[1]]})
-    with memory_estimate.told(built(p), Schedule(p.phases(), most_frames=8), index, p, DEVICES):
+    with memory_estimate.told(built(p), Schedule(p.phases(), most_frames=8), index, p, devices):
         pass
 
 
-def test_one_line_says_what_is_needed_and_what_is_there(monkeypatch, caplog):
+def test_a_training_says_it_on_its_stderr_before_the_first_step(tmp_path, capsys):
+    Folder(tmp_path).train("short", steps=1)
+    estimating, needs = capsys.readouterr().err.splitlines()[:2]
+    assert estimating == "train: estimating how much memory it needs ..."
+    assert re.fullmatch(r"train: needs about \S+ GB \(networks and optimizers .*\), \S+ GB are there", needs)
+
+
+def test_one_line_says_what_is_needed_and_what_is_there(monkeypatch, capsys):
     monkeypatch.setattr(memory_estimate, "_there", lambda *_: 24_000_000_000)
     monkeypatch.setattr(memory_estimate, "_need", lambda *_: Need(3_100_000_000, 700_000_000, 2_400_000_000))
     told(training())
     line = "train: needs about 6.2 GB (networks and optimizers 3.1, activations 2.4, frames 0.7), 24.0 GB are there"
-    assert caplog.messages == [line]
+    assert capsys.readouterr().err.splitlines()[1:] == [line]
 
 
-def test_where_that_is_not_there_a_warning_names_what_would_help_most_first(monkeypatch, caplog):
+def test_of_several_processes_the_first_alone_estimates_and_says_it(monkeypatch, capsys):
+    monkeypatch.setattr(memory_estimate, "_need", lambda *_: pytest.fail("estimates"))
+    told(training(batch_size=2), process(1, 2))
+    assert capsys.readouterr().err == ""
+
+
+def test_phases_of_half_the_pixels_or_less_are_not_tried():
+    coarse = {**PHASES["earlier_phases"][0], "window_frames": 4}
+    p = training(generator={**TINY["generator"], "scales": 2}, earlier_phases=[coarse], window_frames=2)
+    tried = memory_estimate._steps(p, Schedule(p.phases(), most_frames=8))
+    assert [(step.scales, step.window_frames) for step in tried] == [(2, 2)]
+
+
+def test_several_processes_exchange_all_gradients_in_two_copies():
+    """As accelerate does, which is asked: this and the estimate hold equally much."""
+    exchanging = process(0, 2)
+    exchanging._accelerator = Accelerator(cpu=True)
+    held = []
+    for devices in (exchanging, memory_estimate._Exchanging("cpu", alone=True)):
+        with counted() as allocations:
+            gradients = [torch.empty(1000), torch.empty(10, 100)]
+            devices.average(gradients)
+            held.append(allocations.peak)
+    assert held == [8000 + 2 * 8000] * 2
+
+
+def test_the_exchange_counts_where_weights_are_most_of_it():
+    wide = training(generator={**TINY["generator"], "width": 64}, batch_size=2, window_frames=1, sequence_frames=1)
+    learning, step = built(wide), replace(STEP, window_frames=1, sequence_frames=1)
+    size = (16, 16)
+    one, two = (memory_estimate.need(learning, [step], size, wide, process(0, n)) for n in (1, 2))
+    assert two.total > one.total and two.networks == one.networks
+
+
+def test_processes_of_a_machine_share_its_memory(monkeypatch):
+    monkeypatch.setattr(memory_estimate.psutil, "virtual_memory", lambda: SimpleNamespace(available=10**12))
+    learning = built(training())
+    alone = memory_estimate._there(learning, torch.device("cpu"))
+    for name, value in {"RANK": 0, "WORLD_SIZE": 8, "LOCAL_WORLD_SIZE": 4}.items():
+        monkeypatch.setenv(name, str(value))
+    assert alone - memory_estimate._there(learning, torch.device("cpu")) == 3 * 10**12 // 4
+
+
+@pytest.mark.parametrize(("batch_size", "processes", "smaller"), [(4, 1, 2), (6, 2, 2), (12, 3, 6), (2, 2, 2)])
+def test_a_smaller_batch_that_is_proposed_divides_by_the_processes(batch_size, processes, smaller):
+    proposed = memory_estimate._smaller([STEP], SIZE, training(batch_size=batch_size), processes)
+    assert f"train.batch_size: {smaller}" in proposed
+
+
+def test_where_that_is_not_there_it_names_what_would_help_most_first(monkeypatch, capsys):
     """And the training begins all the same."""
 
     def pixels(_: Learner, step: Step, size: tuple[int, int], p: params.Train, __: Devices) -> Need:
@@ -127,7 +193,7 @@ def test_where_that_is_not_there_a_warning_names_what_would_help_most_first(monk
         "half the size of clips (6.1 GB), train.checkpointing: true (7.4 GB), half the train.window_frames (12.3 GB), "
         "train.batch_size: 2 (12.3 GB)"
     )
-    assert caplog.text.split("only 1.0 GB are there: ")[1].strip() == f"less is needed with {helping}"
+    assert capsys.readouterr().err.split("only 1.0 GB are there: ")[1].strip() == f"less is needed with {helping}"
 
 
 @pytest.mark.parametrize(
@@ -143,7 +209,7 @@ def test_memory_that_ends_in_a_step_is_one_sentence(tmp_path, monkeypatch, error
         raise error
 
     monkeypatch.setattr(learner, "step", step)
-    monkeypatch.setattr(memory_estimate, "say", lambda *_: None)
+    monkeypatch.setattr(memory_estimate, "said", lambda *_: "")
     monkeypatch.setattr(memory_estimate, "_hints", lambda *_: "less is needed with train.checkpointing: true (0.1 GB)")
     with pytest.raises(InputError, match="^train: out of memory on cpu: less is needed with train.checkpointing: true"):
         Folder(tmp_path).train("short")
@@ -156,3 +222,12 @@ def test_other_errors_stay_what_they_are(monkeypatch):
         memory_estimate.told(built(p), Schedule(p.phases(), 8), pd.DataFrame({"height": [48], "width": [64]}), p, DEVICES),
     ):
         raise RuntimeError("something else")
+
+
+def test_an_estimate_that_fails_forbids_nothing(monkeypatch, capsys):
+    def unknown(*_):
+        raise NotImplementedError("no such operation without memory")
+
+    monkeypatch.setattr(memory_estimate, "_need", unknown)
+    told(training())
+    assert "could not be estimated (no such operation without memory)" in " ".join(capsys.readouterr().err.split())

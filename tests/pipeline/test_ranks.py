@@ -14,7 +14,7 @@ import pytest
 import tiny_ranks
 import torch
 
-from pipeline import params, runner
+from pipeline import params, ranks, runner
 from pipeline.errors import InputError
 from pipeline.store import Store
 from tests.conftest import REPOSITORY
@@ -87,6 +87,16 @@ def test_no_rank_outlives_the_process_that_started_it(starter: subprocess.Popen[
     both = ranks_of(tmp_path)
     starter.kill()
     assert_ended(both)
+
+
+def test_what_a_rank_loads_with_ends_with_it_though_it_has_a_group_of_its_own() -> None:
+    """As the processes of a training's DataLoader."""
+    sleeping = "subprocess.Popen(['sleep', '100'], start_new_session=True)"
+    rank = subprocess.Popen([sys.executable, "-c", f"import subprocess, time; {sleeping}; time.sleep(100)"], start_new_session=True)
+    wait_for(lambda: bool(psutil.Process(rank.pid).children()), 20)
+    loading = psutil.Process(rank.pid).children()
+    ranks._kill([rank])
+    assert_ended(loading, 5)
 
 
 def ranks_of(store: Path) -> list[psutil.Process]:

@@ -21,7 +21,7 @@ RANKS, THREADS = 2, 2
 
 def job(store: Path, how: str) -> Job:
     libraries = {} if how == "lasts" else {"torch": "1"}
-    return Job("adding", "*", "ab12", str(store), {"how": how}, {}, {"libraries": libraries}, "cpu", THREADS, RANKS)
+    return Job("adding", "*", "ab12", str(store), {"how": how}, {}, {"libraries": libraries}, "cpu", THREADS, str(store / "watch"), RANKS)
 
 
 def adding(how: str, out: Path, work: Path, device: str) -> None:
