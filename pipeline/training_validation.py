@@ -41,7 +41,8 @@ class Validation:
         for first in range(0, num_frames, self._at_once):
             frames = slice(first, first + self._at_once)
             shown = slice(first, first + kind.past_frames + self._at_once)
-            made = generator(batch.maps[:, shown], batch.foreground[:, shown] if kind.foreground else None, past)
+            foreground = batch.foreground[:, shown] if kind.foreground and batch.foreground is not None else None
+            made = generator(batch.maps[:, shown], foreground, past)
             terms = _terms(learning.networks.vgg, made.image, before, batch, frames)
             sums.update({name: float(term) * made.image.shape[1] for name, term in terms.items()})
             past, before = made.state, made.image[:, -1:]

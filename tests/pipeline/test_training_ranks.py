@@ -101,7 +101,7 @@ def test_two_processes_train_what_one_does_and_either_goes_on_where_two_were_sto
 
 
 def test_in_single_precision_the_first_step_of_two_processes_has_the_terms_and_gradients_of_one(tmp_path: Path) -> None:
-    """Later ones cannot be compared: see double_rank. Biases before an instance norm have rounding alone for a gradient: small here, too."""
+    """Later ones cannot be compared: see double_rank. Biases before an instance norm have rounding alone for a gradient: small, too."""
     trainings = Trainings(tmp_path)
     (ours, our_gradients), (theirs, their_gradients) = trainings.first_step("ab02", 2), trainings.first_step("ab01", 1)
     assert ours == pytest.approx(theirs, rel=1e-5) and len(ours) > 15
