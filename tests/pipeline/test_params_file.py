@@ -133,7 +133,7 @@ def test_networks_take_the_numbers_of_their_sections():
     def taken(network: type) -> set[str]:
         return set(inspect.signature(network).parameters) - {"map_channels", "checkpointing"}
 
-    assert taken(VideoGenerator) == {*params.Generator.model_fields, "each_alone"}
+    assert taken(VideoGenerator) == {*params.Generator.model_fields, "skips_empty_past", "each_alone"}
     assert taken(FrameByFrame) == {*params.ImageGenerator.model_fields, "norm"}
 
 
