@@ -83,7 +83,10 @@ def _found(order: Order, kind: MapKind, unfinished: Path, min_pixels: int) -> tu
     if order.clip:
         return [_of_clip(order.maps, order.clip)], True
     if layout.manifest(order.maps / "clips").is_file():
-        return [_of_clip(order.maps, clip) for clip in manifest.clips(order.maps / "clips", "test")["clip"]], False
+        clips = list(manifest.clips(order.maps / "clips", "test")["clip"])
+        if not clips:
+            raise InputError(f"--maps: {order.maps} has no test clips: name one of its clips by --clip")
+        return [_of_clip(order.maps, clip) for clip in clips], False
     if is_video(order.maps):
         return [_of_files(order.maps.resolve(), kind, unfinished, min_pixels)], True
     folders = [folder for folder in sorted(order.maps.iterdir()) if folder.is_dir() and is_video(folder)]

@@ -4,6 +4,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from copy import copy
 from dataclasses import replace
@@ -16,6 +17,7 @@ from mapped_clips import MappedClips
 from PIL import Image
 from untrained import save_untrained, save_untrained_image_generator
 
+from models.video_generator import VideoGenerator
 from pipeline import arrays, layout, maps_to_video, params, synthesize, video
 from pipeline.errors import InputError
 from pipeline.maps import MapKind
@@ -175,6 +177,11 @@ def other_image_generator(asked: Asked) -> None:
     save_untrained_image_generator(asked.root / "deep", asked.kind, downsamplings=6)
 
 
+def no_test_clips(asked: Asked) -> None:
+    table = layout.manifest(asked.clips.folder("clips"))
+    table.write_text(table.read_text().replace(",test", ",train"))
+
+
 def other_real(asked: Asked) -> None:
     for t in range(2):
         asked.image(f"small/{t}.png", np.zeros((16, 48, 3), np.uint8))
@@ -196,6 +203,12 @@ def other_real(asked: Asked) -> None:
         ("data/mine", {**CLIP, "out": Path("no/out.mp4")}, None, "--out: there is no folder .*no"),
         ("data/mine", {**CLIP, "out": Path("plain")}, None, "--out: plain is a folder"),
         ("data/mine", {**CLIP, "lossless": Path("plain")}, None, "--lossless: plain is there already"),
+        ("data/mine", {**CLIP, "lossless": Path("out.mp4")}, None, "--lossless: out.mp4 is --out, too: give the frames another name"),
+        ("data/mine", {**CLIP, "lossless": Path("params.yaml")}, None, "--lossless: params.yaml is a file, where a folder of images is"),
+        ("data/mine", {**CLIP, "lossless": Path("params.yaml/x.zip")}, None, "--lossless: params.yaml is a file, where a folder for x.zip"),
+        ("data/mine", {"lossless": Path("params.yaml")}, None, "--lossless: params.yaml is a file, where a folder for .* is to be"),
+        ("data/mine", {"out": Path("params.yaml")}, None, "--out: params.yaml is a file, where a folder for .*.mp4 is to be"),
+        ("data/mine", {}, no_test_clips, "--maps: data/mine has no test clips: name one of its clips by --clip"),
         ("data/mine", {**CLIP, "batch": 0}, None, "--batch is 0"),
         ("data/mine", {**CLIP, "frames_per_second": -1.0}, None, "--frames-per-second is -1"),
         ("data/mine", {**CLIP, "frames_per_second": float("nan")}, None, "--frames-per-second is nan"),
@@ -242,6 +255,90 @@ def test_stopped_while_frames_are_made_it_leaves_nothing(asked, monkeypatch):
     with pytest.raises(KeyboardInterrupt):
         maps_to_video.run(asked.order("plain", out=Path("videos"), frames_per_second=15.0, lossless=Path("frames")))
     assert sorted(asked.root.rglob("*")) == there
+
+
+def parts_of(frames: int, asked: Asked) -> None:
+    text = re.sub(r"part_frames: \d+", f"part_frames: {frames}", layout.PARAMS.read_text())
+    layout.PARAMS.write_text(text)
+
+
+def killed_in(step: int, monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """The generator's frames are counted; the one of this number is not made."""
+    made, make = [], VideoGenerator.step
+
+    def counted(*arguments: object) -> object:
+        made.append(1)
+        if len(made) == step:
+            raise KeyboardInterrupt
+        return make(*arguments)
+
+    monkeypatch.setattr(VideoGenerator, "step", counted)
+    return made
+
+
+@pytest.mark.parametrize(("stopped_in", "made_after"), [(4, 3), (5, 1)])
+def test_stopped_and_asked_again_it_makes_what_is_missing_and_the_same_files(asked, monkeypatch, capsys, stopped_in, made_after):
+    """Parts of two frames, five in all."""
+    parts_of(2, asked)
+    for folder in ("whole", "again"):
+        Path(folder).mkdir()
+    maps_to_video.run(asked.order("data/mine", clip="first", out=Path("whole/out.mp4"), lossless=Path("whole/frames.zip")))
+    order = asked.order("data/mine", clip="first", out=Path("again/out.mp4"), lossless=Path("again/frames.zip"))
+    with monkeypatch.context() as patched:
+        killed_in(stopped_in, patched)
+        with pytest.raises(KeyboardInterrupt):
+            maps_to_video.run(order)
+    (left,) = Path("again").iterdir()
+    assert left.name.startswith("out.mp4.unfinished-")
+    assert f"what is finished lies in {left}; the same command goes on there" in capsys.readouterr().err
+    made = killed_in(0, monkeypatch)
+    maps_to_video.run(order)
+    assert len(made) == made_after
+    assert f"goes on in {left}" in capsys.readouterr().err
+    assert sorted(path.name for path in Path("again").iterdir()) == ["frames.zip", "out.mp4"]
+    for name in ("frames.zip", "out.mp4"):
+        assert Path("again", name).read_bytes() == Path("whole", name).read_bytes()
+
+
+def test_several_videos_side_by_side_go_on_too(asked, monkeypatch):
+    """Of five frames and three, in parts of two; a part is kept with the frame after it: stopped in the fifth step, two are."""
+    parts_of(2, asked)
+    orders = [
+        asked.order("plain", out=Path(name), lossless=Path(name) / "frames", batch=2, frames_per_second=15.0) for name in ("whole", "again")
+    ]
+    maps_to_video.run(orders[0])
+    with monkeypatch.context() as patched:
+        killed_in(5, patched)
+        with pytest.raises(KeyboardInterrupt):
+            maps_to_video.run(orders[1])
+    made = killed_in(0, monkeypatch)
+    maps_to_video.run(orders[1])
+    assert len(made) == 3
+    for path in (path for path in Path("whole").rglob("*") if path.is_file()):
+        assert path.read_bytes() == (Path("again") / path.relative_to("whole")).read_bytes()
+
+
+def test_what_was_made_of_other_weights_is_not_gone_on_with(asked, monkeypatch):
+    parts_of(2, asked)
+    order = asked.order("data/mine", clip="first")
+    with monkeypatch.context() as patched:
+        killed_in(4, patched)
+        with pytest.raises(KeyboardInterrupt):
+            maps_to_video.run(order)
+    save_untrained(asked.root / "data/mine/train", asked.kind)
+    made = killed_in(0, monkeypatch)
+    maps_to_video.run(order)
+    assert len(made) == 5
+
+
+def test_results_may_lie_on_another_file_system(asked):
+    with tempfile.TemporaryDirectory(dir="/dev/shm" if Path("/dev/shm").is_dir() else None) as elsewhere:
+        if Path(elsewhere).stat().st_dev == asked.root.stat().st_dev:
+            pytest.skip("there is only one file system here")
+        for lossless in (Path(elsewhere) / "frames.zip", Path(elsewhere) / "frames"):
+            maps_to_video.run(asked.order("data/mine", clip="second", lossless=lossless))
+        assert sorted(path.name for path in Path(elsewhere).iterdir()) == ["frames", "frames.zip"]
+        np.testing.assert_array_equal(images(lossless), arrays.reading(lossless.with_suffix(".zip"))["rgb"][:])
 
 
 def test_the_command_says_what_it_made_and_ends_with_status_1_where_it_could_not(asked):

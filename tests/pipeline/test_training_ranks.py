@@ -43,15 +43,20 @@ class Trainings(Folder):
     def compute(self, key: str, ranks: int) -> Outcome:
         return runner.compute(self.job(key, ranks))
 
-    def first_step(self, key: str, processes: int) -> tuple[dict[str, float], dict[str, list[torch.Tensor]]]:
-        """Its terms; and of each network the first moments of Adam, which are the gradients but for one factor."""
+    def first_step(self, key: str, processes: int) -> tuple[dict[str, float], dict[str, torch.Tensor]]:
+        """Its terms; and of each weight the first moment of Adam, which is the gradient but for one factor."""
         job = self.job(key, processes, earlier_phases=[], generator=TINY["generator"], steps=1)
         out = self.root / key
         out.mkdir()
         (ranks.run if processes > 1 else worker.call)(job, out)
         saved = torch.load(layout.training_state(self.store.work(key)))
-        of_networks = {name: part["state"] for name, part in saved["parts"].items() if name.startswith("optimizer")}
-        return saved["losses"][0], {name: [of_weight["exp_avg"] for of_weight in state.values()] for name, state in of_networks.items()}
+        networks = [name.removeprefix("network ") for name in saved["parts"] if name.startswith("network ")]
+        gradients = {}
+        for network in networks:
+            moments = saved["parts"][f"optimizer {network}"]["state"].values()
+            for name, moment in zip(saved["parts"][f"network {network}"], moments, strict=True):
+                gradients[f"{network} {name}"] = moment["exp_avg"]
+        return saved["losses"][0], gradients
 
     def done(self, key: str, ranks: int) -> Path:
         outcome = self.compute(key, ranks)
@@ -100,12 +105,18 @@ def test_two_processes_train_what_one_does_and_either_goes_on_where_two_were_sto
         assert_equal(trainings.done("ab04", 1), one, 1e-8)
 
 
-def test_in_single_precision_the_first_step_of_two_processes_has_the_terms_and_gradients_of_one(tmp_path: Path) -> None:
-    """Later ones cannot be compared: see double_rank. Biases before an instance norm have rounding alone for a gradient: small, too."""
+def test_in_single_precision_two_processes_have_the_terms_and_gradients_of_one_in_the_first_step(tmp_path: Path) -> None:
+    """Later ones cannot be compared: see double_rank. Nor can what leads to the optical flow: an untrained network's is nearly 0, where
+    the gradient of a warped picture jumps from one pixel's to the next one's by rounding. Biases before an instance norm have none.
+    """
     trainings = Trainings(tmp_path)
     (ours, our_gradients), (theirs, their_gradients) = trainings.first_step("ab02", 2), trainings.first_step("ab01", 1)
-    assert ours == pytest.approx(theirs, rel=1e-5) and len(ours) > 15
-    for network, gradients in their_gradients.items():
-        largest = max(float(gradient.abs().max()) for gradient in gradients)
-        assert largest > 0
-        torch.testing.assert_close(our_gradients[network], gradients, rtol=0, atol=1e-5 * largest)
+    terms = [name for name in theirs if not name.endswith("_gradient")]
+    assert len(terms) > 10
+    assert [ours[name] for name in terms] == pytest.approx([theirs[name] for name in terms], rel=1e-5)
+    compared = [name for name in their_gradients if "motion" not in name]
+    for network in {name.split()[0] for name in compared}:
+        names = [name for name in compared if name.split()[0] == network]
+        largest = max(float(their_gradients[name].abs().max()) for name in names)
+        far = {name: float((our_gradients[name] - their_gradients[name]).abs().max()) / largest for name in names}
+        assert largest > 0 and max(far.values()) < 1e-5, {name: value for name, value in far.items() if value >= 1e-5}
