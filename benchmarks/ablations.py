@@ -109,9 +109,9 @@ def _print_masks(world: str, variants: list[Variant]) -> None:
 
 
 def _test_maps(dataset: str, trained: TrainedGenerator) -> Iterator[Float[Tensor, "t c h w"]]:
-    stages = [layout.stage(dataset, stage) for stage in ("segmentation", "instances")]
+    segmentation, instances = (layout.stage(dataset, stage) for stage in ("segmentation", "instances"))
     for clip in read_index(layout.stage(dataset, "dataset"), "test")["clip"]:
-        maps = ClipMaps(MapFolders(*stages, edges=None, pose=None).of(clip), trained.kind)
+        maps = ClipMaps(MapFolders(segmentation, instances, edges=None, pose=None).of(clip), trained.kind)
         yield maps_to_tensor(maps, range(len(maps)))
 
 

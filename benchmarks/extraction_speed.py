@@ -258,7 +258,7 @@ def job(place: Place, p: params.OpticalFlow, number: int) -> Job:
     """Each into an entry of its own, of the same clip."""
     made_by = {"libraries": provenance.library_versions(["pipeline.optical_flow", "pipeline.extractors.optical_flow.opencv_dis"])}
     store = str(place.out / "store")
-    return Job("optical_flow", f"clip{number}", f"{number:064x}", store, {"clips": place.clip}, {"p": p}, made_by, "cpu", 1)
+    return Job("optical_flow", f"clip{number}", f"{number:064x}", store, {"clips": place.clip}, {"p": p}, made_by, "cpu", 1, "")
 
 
 def memory(folder: Path, size: str, lengths: list[int]) -> list[str]:

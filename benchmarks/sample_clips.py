@@ -43,7 +43,9 @@ def create(root: Path, *, width: int, height: int, num_clips: int, num_frames: i
         optical_flow.run_clip(root / clip, root / "optical_flow" / clip, flow_section, {}, "cpu")
     (root / "dataset").mkdir()
     write_index(root / "dataset", "train", index)
-    folders = Folders(root, root / "optical_flow", MapFolders(segmentation=root, instances=root, edges=None, pose=None))
-    return SampleClips(
-        folders, root / "dataset", index, MapKind(palettes.load("sample_street"), instances=True, edges=0, pose=0), all_params
-    )
+    kind = MapKind(palettes.load("sample_street"), instances=True, edges=0, pose=0)
+    return SampleClips(folders_of(root), root / "dataset", index, kind, all_params)
+
+
+def folders_of(root: Path) -> Folders:
+    return Folders(root, root / "optical_flow", MapFolders(segmentation=root, instances=root, edges=None, pose=None))

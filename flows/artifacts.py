@@ -18,6 +18,8 @@ from prefect.client.schemas.actions import ArtifactCreate, ArtifactUpdate
 from flows import environment
 from pipeline import layout
 
+CAPTION = "Newest preview, step {step}. Rows: maps, real, fake, raw, mask, optical flow, its reference"
+"""As pipeline.preview names them, which is not imported here: torch takes seconds."""
 PREVIEW_SECONDS, LAST_LOOK_SECONDS = 5.0, 2.0
 """How often it is looked whether a training has left a new preview; how long its end waits for a slow server."""
 
@@ -72,7 +74,7 @@ def _show_newest(flow_run: UUID, key: str, folders: tuple[Path, ...], over: Even
 
 def _show_picture(picture: Path, key: str, flow_run: UUID, artifact: UUID | None) -> UUID:
     data = f"![preview](data:image/png;base64,{base64.b64encode(picture.read_bytes()).decode()})"
-    caption = f"Newest preview, step {int(picture.stem)}: maps, real frames, generated frames"
+    caption = CAPTION.format(step=int(picture.stem))
     with get_client(sync_client=True) as client:
         if artifact is None:
             return client.create_artifact(ArtifactCreate(type="markdown", key=key, description=caption, data=data, flow_run_id=flow_run)).id

@@ -18,8 +18,8 @@ BUSY = ("is busy, it is being blocked by", "Unable to acquire lock")
 DVC_ENDING = "ERROR: failed to reproduce"
 SENTENCES = 20
 """More are in the logs."""
-GRACE_SECONDS = 6.0
-"""For a stage to report its end."""
+GRACE_SECONDS = 20.0
+"""For a stage to report its end, and for a training to end its step and save its state."""
 
 
 @dataclass(frozen=True)

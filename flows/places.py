@@ -16,10 +16,10 @@ from typing import Any
 
 from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 
-from pipeline import params, runner
+from pipeline import launched, params, runner
 from pipeline.errors import InputError
 from pipeline.plan import Job
-from pipeline.runner import Outcome
+from pipeline.worker import Outcome
 
 Compute = Callable[[list[Job]], list[Outcome]]
 
@@ -36,7 +36,8 @@ class Place:
 
 
 def place(machine: params.Machine) -> Place:
-    return {"local": _local, "dask": _dask, "ray": _ray}[machine.task_runner](machine.workers)
+    runner_here = "local" if launched.by_torchrun() else machine.task_runner
+    return {"local": _local, "dask": _dask, "ray": _ray}[runner_here](machine.workers)
 
 
 def compute_here(jobs: list[Job]) -> list[Outcome]:

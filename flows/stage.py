@@ -10,11 +10,14 @@ import sys
 import urllib.request
 
 from flows import environment, supervise
-from pipeline import layout, runner
+from flows.live import followed
+from pipeline import layout, runner, torchrun
 from pipeline.errors import InputError, named
 from pipeline.journey import STAGES
 from pipeline.manifest import WHOLE
-from pipeline.runner import Outcome, Summary
+from pipeline.params_file import load
+from pipeline.runner import Summary
+from pipeline.worker import Outcome
 
 ANSWER_SECONDS = 3.0
 
@@ -25,18 +28,25 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--dataset", required=True)
     asked = parser.parse_args(arguments)
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # on a machine that others use too, spinning threads cost a multiple
+    if torchrun.follows():
+        return torchrun.follow()
+    return torchrun.leading(lambda: work(asked.stage, asked.dataset))
+
+
+def work(stage: str, dataset: str) -> int:
+    """Runs the stage and prints what came of it. The status to end with."""
     if "DVC_STAGE" in os.environ:
         supervise.end_with_starter()
     try:
-        summary = run(asked.stage, asked.dataset)
+        summary = run(stage, dataset)
     except InputError as error:
         print(error, file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print(f"{asked.stage}@{asked.dataset}: interrupted; what was finished is kept", file=sys.stderr)
+        print(f"{stage}@{dataset}: interrupted; what was finished is kept", file=sys.stderr)
         return 130
     print(summary, flush=True)
-    page = layout.page(layout.stage(asked.dataset, asked.stage))
+    page = layout.page(layout.stage(dataset, stage))
     if page.is_file():
         print(f"open {page}", flush=True)
     for outcome in summary.failed:
@@ -53,6 +63,8 @@ def run(stage: str, dataset: str) -> Summary:
         return stage_flow.run(stage, dataset)
     if url:
         print(f"no Prefect server answers at {url}: {stage}@{dataset} runs without it", file=sys.stderr)
+    if STAGES[stage].takes("watch"):
+        return runner.run(stage, dataset, followed(runner.local(load(layout.PARAMS).machine.workers)))
     return runner.run(stage, dataset)
 
 

@@ -18,16 +18,18 @@ from prefect.states import Completed, Failed
 
 from flows.artifacts import PAGES, show_page, show_table, showing_previews
 from flows.link import run_linked
+from flows.live import following
 from flows.places import Compute, Place, place
 from flows.stage import sentence
-from pipeline import layout, runner
+from pipeline import launched, layout, runner
 from pipeline.errors import InputError
 from pipeline.journey import STAGES
 from pipeline.manifest import WHOLE
 from pipeline.params_file import load
 from pipeline.plan import Job
-from pipeline.runner import MapJobs, Outcome, Summary
+from pipeline.runner import MapJobs, Summary
 from pipeline.store import Store
+from pipeline.worker import Outcome
 
 SINGLE_TASKS = 200
 """Up to so many clips get a task each."""
@@ -69,7 +71,7 @@ def as_tasks(where: Place) -> MapJobs:
     def map_jobs(jobs: list[Job]) -> Iterator[Outcome]:
         try:
             if len(jobs) == 1 and where.compute_alone:
-                with _previews(jobs[0]):
+                with _previews(jobs[0]), following(jobs[0]):
                     yield from _outcomes(compute_clips(_name(jobs), jobs, where.compute_alone, return_state=True))
                 return
             futures = [compute_clips.submit(_name(batch), batch, where.compute) for batch in batches(jobs)]
@@ -98,7 +100,7 @@ def batches(jobs: list[Job]) -> list[list[Job]]:
 
 def _machine_fault(_task: Task[Any, Any], _run: TaskRun, state: State[Any]) -> bool:
     outcomes = state.data if isinstance(state.data, list) else []
-    return any(outcome.trace for outcome in outcomes)
+    return any(outcome.trace for outcome in outcomes) and not launched.by_torchrun()  # the other processes are gone
 
 
 @task(task_run_name="{clips}", retries=1, retry_condition_fn=_machine_fault, cache_policy=NO_CACHE, persist_result=False)

@@ -6,6 +6,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from models.blocks import Norm, initialize, norm_layer
+from models.checkpointing import recomputed, refuse_batch_norm
 from models.maps import pyramid
 
 MAX_FIRST_WIDTH = 64
@@ -39,8 +40,14 @@ class PatchDiscriminator(nn.Module):
 class Discriminator(nn.Module):
     """One PatchGAN a scale. `width` is that of the finest; coarser ones are twice as wide each, up to 64."""
 
-    def __init__(self, *, channels: int, scales: int, width: int = 64, layers: int = 3, norm: Norm = "instance") -> None:
+    def __init__(
+        self, *, channels: int, scales: int, width: int = 64, layers: int = 3, norm: Norm = "instance", checkpointing: bool = False
+    ) -> None:
+        """`checkpointing`: what lies between an image and its features is computed again in the backward pass."""
         super().__init__()
+        if checkpointing:
+            refuse_batch_norm(norm)
+        self.checkpointing = checkpointing
         widths = [min(width * 2**scale, MAX_FIRST_WIDTH) for scale in range(scales)]
         self.scales = nn.ModuleList([PatchDiscriminator(channels, width=w, layers=layers, norm=norm) for w in widths])
         initialize(self)
@@ -48,7 +55,8 @@ class Discriminator(nn.Module):
     def forward(self, x: Float[Tensor, "b c h w"], *, without_finest: int = 0) -> DiscriminatorFeatures:
         """`without_finest`: so many scales are left out, for images that are smaller by as many halvings."""
         networks = self.scales[without_finest:]
-        return [discriminator(level) for discriminator, level in zip(networks, pyramid(x, len(networks)), strict=True)]
+        levels = zip(networks, pyramid(x, len(networks)), strict=True)
+        return [recomputed(network, level) if self.checkpointing else network(level) for network, level in levels]
 
 
 def _convolution4(inputs: int, outputs: int, *, stride: int) -> nn.Conv2d:

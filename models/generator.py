@@ -90,8 +90,12 @@ class Generator(nn.Module):
         motion: MotionBranch | None,
         foreground: ForegroundBranch | None,
         blend: Blend,
+        skips_empty_past: bool,
     ) -> None:
+        """`skips_empty_past`: where there is no previous frame, what the past's encoder makes of zeros is left out. Its features would be
+        constant, and an instance norm divides a constant's rounding errors by almost nothing: noise, other on each machine."""
         super().__init__()
+        self.skips_empty_past = skips_empty_past
         self.maps_encoder = maps_encoder
         self.past_encoder = past_encoder
         self.decoder = decoder
@@ -111,7 +115,9 @@ class Generator(nn.Module):
         coarser: Features | None = None,
     ) -> tuple[Frame, Features]:
         """`maps` and `past` are stacked oldest first; `previous` is the frame to warp, None if there is none yet."""
-        encoded = self.maps_encoder(maps) + self.past_encoder(past)
+        encoded = self.maps_encoder(maps)
+        if previous is not None or not self.skips_empty_past:
+            encoded = encoded + self.past_encoder(past)
         image_features = self.decoder(_sum(encoded, coarser.image if coarser else None))
         background = self.head(image_features).float()
         foreground_features, foreground = None, None
@@ -181,6 +187,7 @@ def build_generator(
         motion=motion_branch() if warping else None,
         foreground=foreground_branch() if foreground else None,
         blend=blend,
+        skips_empty_past=norm == "instance",
     )
 
 

@@ -54,6 +54,9 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--weights-from", metavar="DATASET", help="data set whose segmentation model labels this one")
     command.set_defaults(do=_new_dataset)
 
+    command = commands.add_parser("synthesize", help="videos from maps by a trained generator, without a data set and its stages")
+    _add_synthesis(command)
+
     command = commands.add_parser("store", help="size of finished results; verify or prune them")
     command.add_argument("action", nargs="?", choices=["size", "verify", "prune"], default="size")
     command.set_defaults(do=_store)
@@ -61,6 +64,21 @@ def _parser() -> argparse.ArgumentParser:
     command = commands.add_parser("weights", help="trained weights by name: what there is, fetch, verify, add")
     _add_weights(command.add_subparsers(required=True, metavar="ACTION"))
     return parser
+
+
+def _add_synthesis(command: argparse.ArgumentParser) -> None:
+    said = command.add_argument
+    said("--checkpoint", type=Path, required=True, help="folder with generator.safetensors and generator.json: data/NAME/train, or a copy")
+    said("--maps", type=Path, required=True, help="data/NAME, or plain files as docs/operations.md shows them, of one video or of several")
+    said("--clip", help="of a data set: this one; else all its test clips")
+    said("--out", type=Path, required=True, help="the mp4; of several videos the folder for them")
+    said("--lossless", type=Path, help="the frames, too: an array file (.zip), or a new folder for images")
+    said("--image-generator", type=Path, metavar="FOLDER", help="makes the first frames: data/NAME/train_image_generator, or a copy")
+    said("--first-frames", type=Path, metavar="FOLDER", help="real first frames: images, or a clip's folder of data/NAME/clips")
+    said("--frames-per-second", type=float, metavar="RATE", help="of the mp4; needed where maps are plain files")
+    said("--device", choices=["cpu", "cuda"], help="else params.yaml's machine.device")
+    said("--batch", type=int, default=1, metavar="N", help="so many videos of one size are made side by side")
+    command.set_defaults(do=_synthesize)
 
 
 def _add_weights(actions: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -119,6 +137,13 @@ def _next_step(name: str) -> str:
     scanned = dict.fromkeys([name, all_params.section(params.Segmentation, name).weights_from])
     last = "clips" if not before_work.has_maps(name, all_params) else "report"
     return f"Next: python -m pipeline scan {' '.join(scanned)} && dvc repro {last}@{name}"
+
+
+def _synthesize(arguments: argparse.Namespace) -> None:
+    from pipeline import maps_to_video, video_orders  # torch takes seconds
+
+    for path in maps_to_video.run(video_orders.Order(**{name: value for name, value in vars(arguments).items() if name != "do"})):
+        print(path)
 
 
 def _store(arguments: argparse.Namespace) -> None:

@@ -45,11 +45,14 @@ class Writer:
 
         Zarr describes the arrays; chunks are compressed here, to the same bytes: through Zarr a small frame took ten times as long.
         """
-        array = self._arrays.get(name) or self._create(name, frame)
-        assert (frame.shape, frame.dtype) == (array.described.shape[1:], array.described.dtype), (name, frame.shape, frame.dtype)
-        chunk = f"{name}/c/{array.length}" + "/0" * frame.ndim
-        self._write(chunk, array.codec.encode(np.ascontiguousarray(frame)))
-        array.length += 1
+        array = self._array(name, frame.shape, frame.dtype)
+        self._write_chunk(name, array, array.codec.encode(np.ascontiguousarray(frame)))
+
+    def append_stored(self, clip: "Clip") -> None:
+        """Adds all frames of another file in its order, compressed as they are: to the same bytes as appending them one by one."""
+        for name, t in clip.order():
+            view = clip[name]
+            self._write_chunk(name, self._array(name, view.shape[1:], view.dtype), view.stored(t))
 
     def close(self, attributes: dict[str, Any]) -> None:
         self._group.attrs.update(json.loads(json.dumps(attributes)))
@@ -62,13 +65,18 @@ class Writer:
     def discard(self) -> None:
         self._zip.close()
 
-    def _create(self, name: str, frame: np.ndarray) -> "_Growing":
-        size = frame.dtype.itemsize
+    def _array(self, name: str, shape: tuple[int, ...], dtype: np.dtype) -> "_Growing":
+        array = self._arrays.get(name) or self._create(name, shape, dtype)
+        assert (shape, dtype) == (array.described.shape[1:], array.described.dtype), (name, shape, dtype)
+        return array
+
+    def _create(self, name: str, shape: tuple[int, ...], dtype: np.dtype) -> "_Growing":
+        size = dtype.itemsize
         described = self._group.create_array(
             name,
-            shape=(0, *frame.shape),
-            chunks=(1, *frame.shape),
-            dtype=frame.dtype,
+            shape=(0, *shape),
+            chunks=(1, *shape),
+            dtype=dtype,
             fill_value=0,
             compressors=[BloscCodec(cname="zstd", clevel=5, shuffle="shuffle" if size > 1 else "noshuffle")],
             config={"write_empty_chunks": True},  # a chunk that is missing is then always damage
@@ -76,6 +84,10 @@ class Writer:
         codec = Blosc(cname="zstd", clevel=5, shuffle=Blosc.SHUFFLE if size > 1 else Blosc.NOSHUFFLE, typesize=size)
         self._arrays[name] = _Growing(described, codec)
         return self._arrays[name]
+
+    def _write_chunk(self, name: str, array: "_Growing", chunk: bytes) -> None:
+        self._write(f"{name}/c/{array.length}" + "/0" * (array.described.ndim - 1), chunk)
+        array.length += 1
 
     def _write(self, name: str, content: bytes) -> None:
         entry = ZipInfo(name, date_time=(1980, 1, 1, 0, 0, 0))
@@ -115,6 +127,11 @@ def reading(path: Path) -> "Clip":
 @lru_cache(maxsize=OPEN_FILES)
 def _open(path: Path, inode: int, mtime_ns: int, process: int) -> "Clip":
     """A forked process opens anew: it would share the file's position with its parent."""
+    return opened(path)
+
+
+def opened(path: Path) -> "Clip":
+    """As `reading`, for a file that will soon be removed: it is closed when it is no longer used."""
     try:
         return Clip(path)
     except DAMAGE as error:
@@ -157,6 +174,13 @@ class Clip:
 
     def names(self) -> list[str]:
         return sorted(self._arrays)
+
+    def order(self) -> Iterator[tuple[str, int]]:
+        """Array and number of each frame, in the order in which they were appended."""
+        for chunk in self._zip.namelist():
+            if not chunk.endswith("zarr.json"):
+                name, _, place = chunk.rpartition("/c/")
+                yield name, int(place.split("/")[0])
 
     def frames(self, name: str) -> Iterator[np.ndarray]:
         """The frames one by one."""
@@ -210,11 +234,22 @@ class ArrayView:
 
         Of a chunk that is too short, Blosc would fill a part of the frame and say nothing.
         """
-        try:
+        with self._damage(t):
             chunk = self._zip.read(self._chunk_name(t))
             if (size := int.from_bytes(chunk[4:8], "little")) != frame.nbytes:  # in Blosc's header
                 raise ValueError(f"{size} bytes, where a frame has {frame.nbytes}")
             numcodecs.blosc.decompress(chunk, frame)
+
+    def stored(self, t: int) -> bytes:
+        """Frame t as it is compressed."""
+        with self._damage(t):
+            return self._zip.read(self._chunk_name(t))
+
+    @contextmanager
+    def _damage(self, t: int) -> Iterator[None]:
+        """What reading a frame raises, in one sentence."""
+        try:
+            yield
         except DAMAGE as error:
             if is_machine_fault(error):
                 raise

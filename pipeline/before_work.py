@@ -5,9 +5,10 @@ Only what a stage still ahead uses is looked at: what is upstream of the one tha
 
 from collections import Counter
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any, TypeVar
 
-from pipeline import extractors, palettes, params, weights
+from pipeline import extractors, launched, palettes, params, weights
 from pipeline.errors import InputError
 from pipeline.journey import STAGES, Stage
 from pipeline.params_file import Params
@@ -31,6 +32,9 @@ SPLIT_SETTINGS = ("splits", "test_share", "test_videos", "test_sequences", "test
 
 def check(stage: Stage, dataset: str, all_params: Params) -> None:
     """InputError, naming the parameter, where this stage or one ahead is bound to fail."""
+    if launched.by_torchrun() and not stage.in_ranks:
+        shared = ", ".join(other.name for other in STAGES.values() if other.in_ranks)
+        raise InputError(f"{stage.name} is made by one process: call it without torchrun, which is for {shared}")
     done, stages = upstream(stage), list(STAGES.values())
     if not has_maps(dataset, all_params):
         stages = [other for other in stages if not needs_maps(other)]
@@ -132,6 +136,8 @@ class _Entry:
             params.Dataset: self._check_dataset,
             params.Pose: self._check_pose,
             params.Train: self._check_training,
+            params.TrainImageGenerator: self._check_image_generator,
+            params.Synthesize: self._check_synthesis,
             params.Evaluate: self._check_evaluation,
         }
         missing = {cls: [*self._missing_libraries(cls), *self._missing_weights(cls)] for cls in self.sections if cls in ahead}
@@ -144,7 +150,7 @@ class _Entry:
         if any(missing.values()):  # all in one sentence: each may be a long download, or build
             raise InputError("; ".join(problem for problems in missing.values() for problem in problems))
 
-    def _called(self, function: Callable[[params.Backend], T], section: params.Backend) -> T:
+    def _called(self, function: Callable[[S], T], section: S) -> T:
         """Its result; what it refuses is named with the data set."""
         try:
             return function(section)
@@ -282,13 +288,10 @@ class _Entry:
         gaps: list[params.Gaps] = [self._section(params.Pose), self._section(params.Edges)]
         if not any(section.backend and section.missing == "cut" for section in gaps):
             return
-        train, clips, windows = self._section(params.Train), self._section(params.Clips), self._section(params.Evaluate).video_network
-        needed = train.window_frames + train.generator.past_frames
+        clips, windows = self._section(params.Clips), self._section(params.Evaluate).video_network
+        needed, because = _frames_of_a_window(self._section(params.Train))
         if p.min_frames < needed:
-            raise InputError(
-                f"{self.where}.dataset.min_frames is {p.min_frames}: train.window_frames {train.window_frames} and "
-                f"generator.past_frames {train.generator.past_frames} need {needed}"
-            )
+            raise InputError(f"{self.where}.dataset.min_frames is {p.min_frames}: {because} need {needed}")
         if p.min_frames < windows.window_frames:
             raise InputError(
                 f"{self.where}.dataset.min_frames is {p.min_frames}: evaluate.video_network.window_frames {windows.window_frames} "
@@ -297,14 +300,28 @@ class _Entry:
         if p.min_frames > clips.frames:
             raise InputError(f"{self.where}.dataset.min_frames is {p.min_frames}: clips have clips.frames = {clips.frames}")
 
-    def _check_training(self, p: params.Train) -> None:
-        clips = self._section(params.Clips)
-        needed = p.window_frames + p.generator.past_frames
-        if needed > clips.frames:
+    def _check_shares(self, name: str, batch_size: int) -> None:
+        """Every process has the same share of a batch."""
+        here, devices = launched.by_torchrun(), self._all_params.machine.devices
+        processes, whose = (here.processes, f"torchrun's {here.processes}") if here else (devices, f"machine.devices = {devices}")
+        if batch_size % processes:
             raise InputError(
-                f"{self.where}.train.window_frames {p.window_frames} and generator.past_frames {p.generator.past_frames} need clips of "
-                f"{needed} frames: clips.frames is {clips.frames}"
+                f"{self.where}.{name}.batch_size is {batch_size}: {whose} processes share it equally, "
+                f"so it must be a multiple of {processes}"
             )
+
+    def _check_image_generator(self, p: params.TrainImageGenerator) -> None:
+        if p.enabled:
+            self._check_shares("train_image_generator", p.batch_size)
+
+    def _check_training(self, p: params.Train) -> None:
+        self._check_shares("train", p.batch_size)
+        clips = self._section(params.Clips)
+        needed, because = _frames_of_a_window(p)
+        if needed > clips.frames:
+            raise InputError(f"{self.where}.{because} need clips of {needed} frames: clips.frames is {clips.frames}")
+        self._check_augmentation(p.augmentation)
+        self._check_strides(p)
         if p.generator.foreground and not self._section(params.Segmentation).backend:
             raise InputError(
                 f"{self.where}.train.generator.foreground is true, but segmentation.backend is null: what is foreground, label maps say; "
@@ -312,22 +329,63 @@ class _Entry:
             )
         if p.weights.perceptual and p.vgg_weights is None:
             raise InputError(f"{self.where}.train.weights.perceptual is {p.weights.perceptual}, but train.vgg_weights names no file")
-        smallest, largest = sorted((clips.height, clips.width))
+        width, height = p.augmentation.crop or (clips.width, clips.height)
+        smallest, largest = sorted((height, width))
+        whose = "train.augmentation.crop is" if p.augmentation.crop else "clips are"
         narrowest = 2 ** (p.generator.downsamplings + p.generator.scales - 1)
         if smallest <= narrowest:
             raise InputError(
                 f"{self.where}.train.generator: {p.generator.downsamplings} downsamplings and {p.generator.scales} scales need frames of "
-                f"more than {narrowest} pixels a side: clips are {clips.width}x{clips.height}"
+                f"more than {narrowest} pixels a side: {whose} {width}x{height}"
             )
         for name in ("image_discriminator", "video_discriminator"):
             scales = getattr(p, name).scales
             if largest <= 2 ** (scales - 1):
-                raise InputError(f"{self.where}.train.{name}.scales is {scales}: too many for {clips.width}x{clips.height} pixels")
+                raise InputError(f"{self.where}.train.{name}.scales is {scales}: too many for {width}x{height} pixels")
+
+    def _check_augmentation(self, p: params.Augmentation) -> None:
+        if not (p.flip or p.drop_parts or p.crop or p.scale_range != [1, 1]):
+            return
+        from pipeline.augmentation import require_possible  # these import OpenCV and Zarr, which no other check of training needs
+        from pipeline.maps import MapKind
+
+        clips, with_poses = self._section(params.Clips), self._section(params.Pose).backend is not None
+        kind = MapKind(palette=None, instances=False, edges=0, pose=int(with_poses))  # all that is asked about is poses
+        self._called(partial(require_possible, kind=kind, height=clips.height, width=clips.width), p)
+
+    def _check_strides(self, p: params.Train) -> None:
+        """Sequences are read with the optical flow from frame to frame, and that of the video discriminators."""
+        stored = self._section(params.OpticalFlow).strides
+        for apart in p.augmentation.spacing:
+            lacking = [str(apart * stride) for stride in sorted({1, *p.video_discriminator.strides}) if apart * stride not in stored]
+            if lacking:
+                raise InputError(
+                    f"{self.where}.train.video_discriminator.strides {p.video_discriminator.strides} and augmentation.spacing "
+                    f"{p.augmentation.spacing} need optical flow at stride {', '.join(lacking)}: optical_flow.strides has "
+                    f"{', '.join(map(str, stored))}"
+                )
+
+    def _check_synthesis(self, p: params.Synthesize) -> None:
+        where = f"{self.where}.synthesize.first_frame is {p.first_frame}"
+        if p.first_frame == "image_generator" and not self._section(params.TrainImageGenerator).enabled:
+            raise InputError(f"{where}, but train_image_generator.enabled is false")
+        if p.first_frame == "itself" and self._section(params.Train).start_from_nothing == 0:
+            raise InputError(f"{where}, but train.start_from_nothing is 0: such a model never learned to begin")
 
     def _section(self, cls: type[S]) -> S:
         section = self.sections[cls]
         assert isinstance(section, cls)
         return section
+
+
+def _frames_of_a_window(p: params.Train) -> tuple[int, str]:
+    """How many frames of a clip the longest window takes at the smallest spacing, with the frames before it; and what says so."""
+    names = [*(f"earlier_phases.{number}.window_frames" for number in range(len(p.earlier_phases))), "window_frames"]
+    name, window = max(zip(reversed(names), reversed(p.phases()), strict=True), key=lambda named: named[1].window_frames)
+    past, apart = p.generator.past_frames, min(p.augmentation.spacing)
+    spacing = f", augmentation.spacing {apart}" if apart > 1 else ""
+    needed = (window.window_frames + past - 1) * apart + 1
+    return needed, f"train.{name} {window.window_frames} and generator.past_frames {past}{spacing}"
 
 
 def _palette(source: params.Source) -> palettes.Palette | None:

@@ -1,11 +1,12 @@
-"""Where a training runs: a CPU or GPU, or one of several processes that share a batch (started by torchrun). Through accelerate."""
+"""Where a training runs: a CPU or GPU, or one of several processes that share a batch (`pipeline.ranks` or
+torchrun has started them). Through accelerate."""
 
 import os
 from collections.abc import Sequence
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 
 class Devices:
@@ -17,11 +18,9 @@ class Devices:
         self.device = torch.device(device)
         self._accelerator: Any = None
         if self.processes > 1:
-            from accelerate import Accelerator, DistributedDataParallelKwargs
+            from accelerate import Accelerator
 
-            # a phase trains fewer scales than there are, and a video's first frame has no motion branch
-            shared = DistributedDataParallelKwargs(find_unused_parameters=True, broadcast_buffers=False)
-            self._accelerator = Accelerator(cpu=device == "cpu", kwargs_handlers=[shared])
+            self._accelerator = Accelerator(cpu=device == "cpu")
             self.device = self._accelerator.device
 
     @property
@@ -29,9 +28,12 @@ class Devices:
         """The one process that writes."""
         return self.process == 0
 
-    def sharing(self, network: nn.Module) -> nn.Module:
-        """The network, whose gradients become the mean over all processes."""
-        return self._accelerator.prepare_model(network) if self._accelerator else network
+    def average(self, tensors: Sequence[Tensor]) -> None:
+        """Each becomes its mean over all processes, in place: all in one exchange."""
+        if self._accelerator:
+            means = self.mean(torch.cat([tensor.flatten() for tensor in tensors]))
+            for tensor, mean in zip(tensors, torch.split(means, [tensor.numel() for tensor in tensors]), strict=True):
+                tensor.copy_(mean.view_as(tensor))
 
     def mean(self, values: Tensor) -> Tensor:
         return self._accelerator.reduce(values, reduction="mean") if self._accelerator else values

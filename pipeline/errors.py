@@ -62,8 +62,12 @@ def storage_problem(error: BaseException | None, place: object = "") -> str | No
 
 def is_machine_fault(error: BaseException) -> bool:
     """Whether the machine failed (memory, the disk), which says nothing about what was read: the same may work the next time."""
-    no_memory = isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError" or "allocate memory" in str(error)
-    return no_memory or storage_problem(error) is not None
+    return is_out_of_memory(error) or storage_problem(error) is not None
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Python's, torch's on a GPU, or torch's on a CPU, which is a RuntimeError."""
+    return isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError" or "allocate memory" in str(error)
 
 
 def _named_number(error: BaseException) -> int:

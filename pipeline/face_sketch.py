@@ -23,6 +23,9 @@ LINES = (
 
 CHANNELS = 1 + len(LINES)
 
+MIRRORED = (0, 1, 3, 2, 6, 5, 4, 9, 10, 7, 8, 11, 12, 13, 14)
+"""The channels in the order of a mirrored face: brows, sides of the nose and eyes change places."""
+
 FOREHEAD = 2 / 3
 """Height of the forehead over the line between the jaw's ends, in depths of the jaw below it."""
 

@@ -7,6 +7,7 @@ A stage is one function, and its signature says what it needs:
     out, work                          the folder to fill, and one for unfinished state
     made_by                            what goes into the attributes of files
     device                             cpu or cuda
+    watch                              a folder for what is seen while it runs; the same after a resume, and no part of the result
     dataset_name, own_model            the data set's name; whether it has a segmentation model of its own
     item and root, or split            what a call per item or split works on
 """
@@ -35,6 +36,8 @@ class Stage:
     without doing it again."""
     after: tuple[str, ...] = ()
     """Stages that come before, although nothing of theirs is read."""
+    in_ranks: bool = False
+    """A call may be made in several processes at once, which share the work: `machine.devices`, or torchrun's. The first alone writes."""
 
     @property
     def module(self) -> str:
@@ -79,8 +82,9 @@ STAGES = {
         Stage("quality", "pipeline.quality:run_clip", per="clip"),
         Stage("quality_page", "pipeline.quality_page:run", per="dataset"),
         Stage("dataset", "pipeline.dataset:run_split", per="split", after=("quality_page",)),
-        Stage("train", "pipeline.train:run", per="dataset", uses="train"),
-        Stage("train_per_frame", "pipeline.train:run_per_frame", per="dataset", uses="train"),
+        Stage("train", "pipeline.train:run", per="dataset", uses="train", in_ranks=True),
+        Stage("train_per_frame", "pipeline.train:run_per_frame", per="dataset", uses="train", in_ranks=True),
+        Stage("train_image_generator", "pipeline.train:run_image_generator", per="dataset", uses="train", in_ranks=True),
         Stage("synthesize", "pipeline.synthesize:run_clip", per="clip", only_test=True),
         Stage("synthesize_per_frame", "pipeline.synthesize:run_clip_per_frame", per="clip", only_test=True),
         Stage("evaluate", "pipeline.evaluate:run", per="dataset"),

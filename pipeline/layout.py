@@ -6,7 +6,7 @@ data/<dataset>/<stage>/manifest.csv   what the stage made, with the key of each 
 data/<dataset>/<stage>/<clip>/        the files of one clip, hard links into the store
 reports/<dataset>/index.html
 reports/<dataset>.quality/index.html  (no data set's name has a dot)
-runs/<id>/                            host, dates, rates, tracebacks: nothing that is compared
+runs/<id>/                            host, dates, rates, tracebacks, curves of trainings: nothing that is compared
 .store/                               finished results by key (see store.py)
 ~/.cache/vid2vid/weights/             weights that were fetched or added by name (see weights.py)
 """
@@ -102,6 +102,16 @@ def video(clip_folder: Path) -> Path:
     return clip_folder / "video.mp4"
 
 
+def frames_part(work_folder: Path, number: int) -> Path:
+    """Some of the frames of a video that is being made."""
+    return work_folder / f"frames-{number:05d}.zip"
+
+
+def unfinished_video(work_folder: Path) -> Path:
+    """How far it is, and what its next frame builds on."""
+    return work_folder / "video.pt"
+
+
 def segmentation_checkpoint(model_folder: Path) -> Path:
     return model_folder / "deeplabv3.safetensors"
 
@@ -158,6 +168,30 @@ def best(work_folder: Path) -> Path:
 
 def training_state(work_folder: Path) -> Path:
     return work_folder / "state.pt"
+
+
+def watch(dataset: str, stage_name: str, key: str) -> Path:
+    """Where a training is seen while it goes on; the same after a resume, and of `dvc exp run --temp` in the checkout it was started in."""
+    return (Path(os.environ.get("DVC_ROOT", ".")) / RUNS / f"{stage_name}-{dataset}-{key[:8]}").resolve()
+
+
+def live_steps(watch_folder: Path) -> Path:
+    """A row a step: seconds, waiting for data, memory, learning rate, loss terms."""
+    return watch_folder / "live.csv"
+
+
+def live_validations(watch_folder: Path) -> Path:
+    return watch_folder / "live_validation.csv"
+
+
+def curves(watch_folder: Path) -> Path:
+    """TensorBoard's."""
+    return watch_folder / "tensorboard"
+
+
+def live_plots(watch_folder: Path) -> Path:
+    """DVCLive's."""
+    return watch_folder / "dvclive"
 
 
 def page(report_folder: Path) -> Path:

@@ -123,8 +123,8 @@ class ClipMaps:
     def edges(self, frames: Numbers) -> UInt8[np.ndarray, "t h w channel"]:
         return self._stored("edges", "edge", frames)
 
-    def poses(self, frames: Numbers) -> UInt8[np.ndarray, "t h w channel"]:
-        drawn = {t: pose_map.pose_map(self._files["pose"], t) for t in sorted(set(frames))}
+    def poses(self, frames: Numbers, dropped: pose_map.Dropped = pose_map.NOTHING) -> UInt8[np.ndarray, "t h w channel"]:
+        drawn = {t: pose_map.pose_map(self._files["pose"], t, dropped) for t in sorted(set(frames))}
         return np.stack([drawn[t] for t in frames])
 
     def picture(self, t: int) -> UInt8[np.ndarray, "h w 3"]:

@@ -67,6 +67,11 @@ class Params:
         name = params.section_name(cls)
         return self._merged(cls, name, "datasets", dataset)
 
+    def shared(self, cls: type[T]) -> T:
+        """The section as it is for data sets that change nothing of it."""
+        name = params.section_name(cls)
+        return _check(cls, self._raw.get(name), f"{self._path}: {name}")
+
     def require(self, dataset: str) -> None:
         """InputError where there is no such data set, or its entry is wrong."""
         if dataset in self.datasets():

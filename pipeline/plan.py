@@ -34,6 +34,10 @@ class Job:
     """Key, inputs, parameters, libraries, code digest, device: for the attributes of files."""
     device: str
     threads: int
+    watch: str
+    """The folder for what is seen while it is computed; in no key."""
+    ranks: int = 1
+    """Processes that compute it together; they are no part of the key."""
 
 
 def plan(stage: Stage, dataset: str, all_params: Params, store: Store) -> list[Job]:
@@ -157,13 +161,14 @@ class _JobMaker:
     """What all jobs of a stage share, computed once."""
 
     def __init__(self, stage: Stage, dataset: str, all_params: Params, store: Store, *extra_modules: str) -> None:
-        self.stage, self.store = stage, store
+        self.stage, self.dataset, self.store = stage, dataset, store
         segmentation = all_params.section(params.Segmentation, dataset)
         offered = {"dataset_name": dataset, "own_model": segmentation.backend is not None and segmentation.weights_from == dataset}
         self.named = {name: value for name, value in offered.items() if stage.takes(name)}
         self.sections = {name: all_params.section(cls, dataset) for name, cls in stage.sections().items()}
         self.device = all_params.machine.device
         self.threads = all_params.machine.threads if stage.per == "dataset" else 1
+        self.ranks = all_params.machine.devices if stage.in_ranks else 1
         self.shared = self._shared(*extra_modules)
 
     def _shared(self, *extra_modules: str) -> dict[str, Any]:
@@ -192,9 +197,9 @@ class _JobMaker:
         parts = {**self.shared, "inputs": inputs}
         key = key_of(parts)
         made_by = {"key": key, **parts}
-        return Job(
-            self.stage.name, name, key, str(self.store.root), {**arguments, **self.named}, self.sections, made_by, self.device, self.threads
-        )
+        values, where = {**arguments, **self.named}, (self.device, self.threads)
+        watch = str(layout.watch(self.dataset, self.stage.name, key))
+        return Job(self.stage.name, name, key, str(self.store.root), values, self.sections, made_by, *where, watch, self.ranks)
 
 
 def _with_hashes(values: dict[str, Any], where: str) -> dict[str, Any]:

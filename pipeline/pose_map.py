@@ -1,5 +1,6 @@
 """What the networks see of a pose: DensePose's part, U and V and a drawing of OpenPose's points, or the one that there is."""
 
+from dataclasses import dataclass
 from itertools import pairwise
 
 import cv2
@@ -27,39 +28,60 @@ FACE_LINES = (
 """Jaw, brows, nose, eyes, mouth; the pupils are no line."""
 
 
+@dataclass(frozen=True)
+class Dropped:
+    """What is left out of everybody's pose."""
+
+    parts: frozenset[int] = frozenset()
+    """Of DensePose's, 1..24."""
+    limbs: frozenset[int] = frozenset()
+    """Places in LIMBS."""
+    hands: frozenset[int] = frozenset()
+    """0: left, 1: right."""
+    face: bool = False
+
+
+NOTHING = Dropped()
+
+
 def channels(pose: arrays.Clip) -> int:
     return 3 * (("iuv" in pose) + ("keypoints" in pose))
 
 
-def pose_map(pose: arrays.Clip, t: int) -> UInt8[np.ndarray, "h w c"]:
+def pose_map(pose: arrays.Clip, t: int, dropped: Dropped = NOTHING) -> UInt8[np.ndarray, "h w c"]:
     """Of frame t: the part as 255 * part / 24, U, V; then the drawing in RGB. Of everybody who was kept."""
     height, width = pose.attributes["height"], pose.attributes["width"]
     found = []
     if "iuv" in pose:
-        found.append(surface_map(pose["iuv"][t]))
+        found.append(surface_map(pose["iuv"][t], dropped))
     if "keypoints" in pose:
-        found.append(drawing(pose["keypoints"][t], height, width))
+        found.append(drawing(pose["keypoints"][t], height, width, dropped))
     return np.concatenate(found, axis=-1)
 
 
-def surface_map(iuv: UInt8[np.ndarray, "h w 3"]) -> UInt8[np.ndarray, "h w 3"]:
+def surface_map(iuv: UInt8[np.ndarray, "h w 3"], dropped: Dropped = NOTHING) -> UInt8[np.ndarray, "h w 3"]:
     """The part spread over 0..255, as the reference's networks see it; U and V as they are."""
+    if dropped.parts:
+        iuv = np.where(np.isin(iuv[..., :1], list(dropped.parts)), np.uint8(0), iuv)
     part = np.rint(iuv[..., :1] * (255 / PARTS)).astype(np.uint8)
     return np.concatenate([part, iuv[..., 1:]], axis=-1)
 
 
-def drawing(keypoints: Float32[np.ndarray, "person 137 3"], height: int, width: int) -> UInt8[np.ndarray, "h w 3"]:
+def drawing(
+    keypoints: Float32[np.ndarray, "person 137 3"], height: int, width: int, dropped: Dropped = NOTHING
+) -> UInt8[np.ndarray, "h w 3"]:
     """Each limb and finger in a colour of its own, faces in white, on black. Lines are as thick as the picture is large."""
     picture = np.zeros((height, width, 3), np.uint8)
     thick = max(1, round(min(height, width) / 128))
     thin = max(1, thick // 2)
     for points in keypoints[::-1]:  # the main person above the others
-        for limb, colour in zip(LIMBS, _colours(len(LIMBS)), strict=True):
-            _line(picture, points[BODY], limb, LEAST_SCORE, colour, thick)
-        for hand in (points[LEFT_HAND], points[RIGHT_HAND]):
+        for number, (limb, colour) in enumerate(zip(LIMBS, _colours(len(LIMBS)), strict=True)):
+            if number not in dropped.limbs:
+                _line(picture, points[BODY], limb, LEAST_SCORE, colour, thick)
+        for hand in (place for number, place in enumerate((LEFT_HAND, RIGHT_HAND)) if number not in dropped.hands):
             for finger, colour in zip(FINGERS, _colours(len(FINGERS)), strict=True):
-                _line(picture, hand, finger, LEAST_SCORE, colour, thin)
-        for line in FACE_LINES:
+                _line(picture, points[hand], finger, LEAST_SCORE, colour, thin)
+        for line in () if dropped.face else FACE_LINES:
             _line(picture, points[FACE], line, LEAST_FACE_SCORE, (255, 255, 255), thin)
     return picture
 

@@ -23,41 +23,68 @@ SECONDS_BETWEEN_LINES = 10.0
 T = TypeVar("T")
 
 
+_shown: list[Progress] = []
+"""The display with all bars on the terminal; two would write over each other."""
+
+
 class Bar:
     """Counts finished parts; `note` is shown beside the count."""
 
-    def __init__(self, name: str, total: int) -> None:
-        self.name, self.total, self.done = name, total, 0
+    def __init__(self, name: str, total: int, done: int = 0) -> None:
+        """`done` parts were finished earlier, which says nothing about the rate."""
+        self.name, self.total, self.done = name, total, done
+        self._before = done
         self._start = self._last_line = time.monotonic()
         self._live = sys.stderr.isatty()
-        columns = (
-            TextColumn("{task.description}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TimeElapsedColumn(),
-            TextColumn("{task.fields[rate]} left"),
-            TimeRemainingColumn(),
-            TextColumn("{task.fields[note]}"),
-        )
-        self._bar = Progress(*columns, console=Console(stderr=True), disable=not self._live)
-        self._task = self._bar.add_task(name, total=total, note="", rate="")
+        self._bar = _shown[0] if _shown else _display(self._live)
+        self._task = self._bar.add_task(name, total=total, completed=done, note="", rate="")
 
-    def advance(self, note: str) -> None:
+    def advance(self, note: str, rate: float | None = None) -> None:
+        """`rate`: parts a second, for who knows better than by the mean since the start."""
         self.done += 1
         now = time.monotonic()
-        rate = self.done / max(now - self._start, 1e-9)
-        self._bar.update(self._task, advance=1, note=note, rate=f"{rate:.2f}/s,")
+        rate = rate or (self.done - self._before) / max(now - self._start, 1e-9)
+        self._bar.update(self._task, advance=1, note=note, rate=f"{_pace(rate)},")
         if not self._live and (now - self._last_line > SECONDS_BETWEEN_LINES):
             self._last_line = now
             left = (self.total - self.done) / rate
-            print(f"{self.name}: {self.done}/{self.total}, {rate:.2f}/s, {left:.0f} s left, {note}", file=sys.stderr, flush=True)
+            self.say(f"{self.name}: {self.done}/{self.total}, {_pace(rate)}, {left:.0f} s left, {note}")
+
+    def say(self, line: str) -> None:
+        """A line that stays, above the bars."""
+        self._bar.console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+
+def _display(live: bool) -> Progress:
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("{task.fields[rate]} left"),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[note]}"),
+    )
+    return Progress(*columns, console=Console(stderr=True), disable=not live)
+
+
+def _pace(rate: float) -> str:
+    return f"{rate:.2f}/s" if rate >= 1 else f"{1 / rate:.2f} s each"
 
 
 @contextmanager
-def bar(name: str, total: int) -> Iterator[Bar]:
-    shown = Bar(name, total)
-    with shown._bar:
+def bar(name: str, total: int, done: int = 0) -> Iterator[Bar]:
+    """One within another is a further line of the same display."""
+    shown = Bar(name, total, done)
+    if _shown:
         yield shown
+        return
+    _shown.append(shown._bar)
+    try:
+        with shown._bar:
+            yield shown
+    finally:
+        _shown.clear()
 
 
 def track(parts: Iterable[T], name: str, total: int) -> Iterator[T]:

@@ -30,7 +30,9 @@ MACHINERY = frozenset(
             "errors",
             "index",
             "journey",
+            "launched",
             "layout",
+            "live_table",
             "manifest",
             "overlap",
             "params",
@@ -39,8 +41,9 @@ MACHINERY = frozenset(
             "preview",
             "progress",
         ),
-        *("devices", "stopping", "training_state"),
-        *("prepare", "provenance", "runner", "scan", "store", "store_care", "weights", "weights_care", "yaml_file"),
+        *("allocations", "devices", "memory_estimate", "stopping", "training_state", "training_watch"),
+        *("prepare", "provenance", "rank", "ranks", "runner", "scan", "store", "store_care", "torchrun"),
+        *("weights", "weights_care", "worker", "yaml_file"),
     )
 )
 

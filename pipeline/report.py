@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from pipeline import arrays, clip_list, curves, layout, page, params, pictures, video
+from pipeline import arrays, clip_list, colours, curves, layout, page, params, pictures, video
 from pipeline.index import read_index
 from pipeline.made_by import Made, libraries, made
 from pipeline.maps import ClipMaps, MapFolders, MapKind
@@ -85,7 +85,7 @@ def run(
         "libraries": libraries(first.attributes()),
         "key": made_by["key"],
     }
-    pictures.save(layout.media(out) / "wheel.png", pictures.colour_wheel(WHEEL_PIXELS))
+    pictures.save(layout.media(out) / "wheel.png", colours.colour_wheel(WHEEL_PIXELS))
     layout.page(out).write_text(page.render("report.html.j2", values), encoding="utf-8")
 
 
@@ -167,11 +167,11 @@ def _save_maps(clip: ShownClip, media: Path) -> dict[str, Any]:
     t, motion = clip.used[middle], clip.optical_flow
     stride = min(motion.attributes["strides"])
     optical_flow, confidence = motion[f"optical_flow_{stride}"][t], motion[f"confidence_{stride}"][t]
-    full = pictures.full_length(optical_flow, confidence)
+    full = colours.full_length(optical_flow, confidence)
     saved = {
         "frame": clip.frames["rgb"][t],
         **_map_pictures(clip, t),
-        "flow": pictures.optical_flow_colours(optical_flow, full),
+        "flow": colours.optical_flow_colours(optical_flow, full),
         "confidence": confidence,
     }
     for name, picture in saved.items():

@@ -9,7 +9,6 @@ import platform
 import shutil
 import sys
 import time
-import traceback
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -18,34 +17,22 @@ from contextlib import nullcontext
 from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
-from threading import Thread
-from typing import Any
 
 import pandas as pd
 
-from pipeline import clip_list, layout, manifest, params, progress
+from pipeline import clip_list, launched, layout, manifest, params, progress, ranks, torchrun
 from pipeline.errors import InputError, storage_problem
 from pipeline.journey import STAGES, Stage
 from pipeline.params_file import load
 from pipeline.plan import Job, plan, require_sound_inputs
 from pipeline.store import Store, key_of
+from pipeline.worker import Outcome, call, end_with_parent, failure, require_gpus
 
 LOCK_WAIT_SECONDS = 60.0
 """More than a killed run takes to end."""
 
 REASONS = 5
 """Why clips are left out, by how many, as far as a sentence names them."""
-
-
-@dataclass(frozen=True)
-class Outcome:
-    name: str
-    state: str
-    """computed, reused or failed"""
-    problem: str = ""
-    """One sentence where failed."""
-    trace: str = ""
-    """Set where the failure is no bad input."""
 
 
 @dataclass(frozen=True)
@@ -106,12 +93,12 @@ def run(stage_name: str, dataset: str, map_jobs: MapJobs | None = None) -> Summa
 
 
 def require_device(jobs: list[Job], machine: params.Machine) -> None:
-    """InputError where torch would find no GPU in the middle of the work. A cluster's workers may have what this machine lacks."""
+    """InputError where GPUs lack. A cluster's workers may have what this machine has not."""
     if machine.device == "cuda" and machine.task_runner == "local" and any("torch" in job.made_by["libraries"] for job in jobs):
-        import torch
-
-        if not torch.cuda.is_available():
-            raise InputError("machine.device is cuda, but torch finds no GPU with a working driver here: set it to cpu")
+        if launched.by_torchrun():
+            torchrun.require_gpus_here(jobs[0])
+        else:
+            require_gpus(max(job.ranks for job in jobs), "machine.devices")
 
 
 def compute(job: Job) -> Outcome:
@@ -122,17 +109,17 @@ def compute(job: Job) -> Outcome:
         with store.only_one(job.key, LOCK_WAIT_SECONDS) if resumable else nullcontext():
             if store.has(job.key):
                 return Outcome(job.name, "reused")
-            _settle_threads(job)
             with store.writing(job.key) as out:
-                _call(job, out, store)
-    except InputError as error:
-        return Outcome(job.name, "failed", str(error))
+                if launched.by_torchrun():
+                    torchrun.lead(job, out)
+                elif job.ranks > 1:
+                    ranks.run(job, out)
+                else:
+                    call(job, out)
     except TimeoutError:
         return Outcome(job.name, "failed", f"{job.stage} is being computed by another run: wait for it to end")
     except Exception as error:
-        if problem := storage_problem(error, store.root):
-            return Outcome(job.name, "failed", problem)
-        return Outcome(job.name, "failed", f"{type(error).__name__}: {error}", traceback.format_exc())
+        return failure(job, error)
     return Outcome(job.name, "computed")
 
 
@@ -172,17 +159,6 @@ def alone(job: Job) -> Outcome:
 def worker_pool(workers: int) -> ProcessPoolExecutor:
     """Processes that end with this one, however it ends."""
     return ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=end_with_parent, initargs=(os.getpid(),))
-
-
-def end_with_parent(parent: int) -> None:
-    """Ends this process soon after its parent, even one that was killed: nothing goes on unseen."""
-
-    def watch() -> None:
-        while os.getppid() == parent:
-            time.sleep(0.5)
-        os._exit(1)
-
-    Thread(target=watch, daemon=True).start()
 
 
 def publish(stage: Stage, jobs: list[Job], store: Store, folder: Path) -> int:
@@ -242,31 +218,6 @@ def _left_out_rows(jobs: list[Job], store: Store) -> list[dict[str, str]]:
     tables = ((job, layout.clips_left_out(store.path(job.key))) for job in jobs)
     rows = [(job, row) for job, table in tables if table.is_file() for row in manifest.text_rows(table)]
     return [{"item_key": job.key, **row} if STAGES[job.stage].per == "item" else row for job, row in rows]
-
-
-def _call(job: Job, out: Path, store: Store) -> None:
-    stage = STAGES[job.stage]
-    offered: dict[str, Callable[[], Any]] = {
-        "out": lambda: out,
-        "work": lambda: store.work(job.key),
-        "made_by": lambda: job.made_by,
-        "device": lambda: job.device,
-    }
-    extra = {name: value() for name, value in offered.items() if stage.takes(name)}
-    stage.load()(**job.arguments, **job.sections, **extra)
-
-
-def _settle_threads(job: Job) -> None:
-    """Equal thread counts give equal bytes; several workers with a thread each do not fight for the cores."""
-    if "opencv-python-headless" in job.made_by["libraries"]:
-        import cv2
-
-        cv2.setNumThreads(job.threads)
-    if "torch" in job.made_by["libraries"]:
-        import torch
-
-        torch.set_num_threads(job.threads)
-        torch.use_deterministic_algorithms(job.device == "cpu")
 
 
 def _compute_all(misses: list[Job], name: str, map_jobs: MapJobs, reused: int) -> list[Outcome]:

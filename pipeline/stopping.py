@@ -8,7 +8,10 @@ from typing import Any
 
 
 class Stopping:
-    """Within the block, a first SIGTERM sets `asked`; it is delivered at the block's end, to whoever handled it before."""
+    """Within the block, a first SIGTERM sets `asked`; it is delivered at the block's end, to whoever handled it before.
+
+    Somebody else may set `asked`, too: another of the processes that train has got the signal.
+    """
 
     def __init__(self) -> None:
         self.asked = False
@@ -21,9 +24,8 @@ class Stopping:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        if not self._handles:
-            return
-        signal.signal(signal.SIGTERM, self._before)
+        if self._handles:
+            signal.signal(signal.SIGTERM, self._before)
         if self.asked:
             os.kill(os.getpid(), signal.SIGTERM)
             raise SystemExit(128 + signal.SIGTERM)

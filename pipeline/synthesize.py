@@ -1,22 +1,21 @@
 """Networks and maps -> video: frames.zip (lossless) and video.mp4 of each test clip, from its maps and nothing else.
 
-Of a clip with frames that show no face or person, its longest part without them; of one that has no such part, nothing.
+With `first_frame: given`, its first frames are the clip's own. Of a clip with frames that show no face or person, its longest part
+without them; of one that has no such part, nothing.
 """
 
-from collections.abc import Iterator
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import torch
-from torch import Tensor
-
 from pipeline import arrays, layout, params, video
-from pipeline.checkpoint import TrainedGenerator
+from pipeline.checkpoint import TrainedGenerator, TrainedImageGenerator
 from pipeline.errors import InputError
+from pipeline.frame_parts import FrameParts
 from pipeline.maps import ClipMaps, MapFolders, MapKind, usable
-from pipeline.tensors import foreground_of, maps_to_tensor, tensor_to_frames
+from pipeline.overlap import ahead, behind
+from pipeline.synthesis import Synthesis, Video, drawn_by, given_by, require_kind
 
 
 def run_clip(
@@ -26,13 +25,24 @@ def run_clip(
     pose: Path | None,
     edges: Path | None,
     train: Path,
+    train_image_generator: Path,
     out: Path,
+    work: Path,
     p: params.Synthesize,
     made_by: dict[str, Any],
     device: str,
 ) -> None:
-    """`clips` gives the frame rate alone."""
-    _write(_generator(train, device), MapFolders(segmentation, instances, edges, pose), clips, out, p, made_by, device)
+    """`clips` gives the frame rate, and the first frames where they are given."""
+    generator, folders = _generator(train, device), MapFolders(segmentation, instances, edges, pose)
+    found = _video(generator, folders, clips)
+    if p.first_frame == "given":
+        real = arrays.reading(layout.arrays(clips, "frames"))["rgb"]
+        found = replace(found, first=given_by(real, found.used))
+    elif p.first_frame == "image_generator":
+        drawing = _image_generator(train_image_generator, device)
+        require_kind(generator.kind, drawing.kind, str(clips), "the image generator")
+        found = replace(found, first=drawn_by(drawing, found.maps, found.used, device))
+    _write(generator, found, clips, out, work, p, made_by, device)
 
 
 def run_clip_per_frame(
@@ -43,13 +53,45 @@ def run_clip_per_frame(
     edges: Path | None,
     train_per_frame: Path,
     out: Path,
+    work: Path,
     p: params.Synthesize,
     made_by: dict[str, Any],
     device: str,
 ) -> None:
-    """The same by the generator without the past; nothing where that was not trained."""
+    """The same by the generator without the past, which makes every frame as it makes the first; nothing where that was not trained."""
     if layout.networks(train_per_frame).is_dir():
-        _write(_generator(train_per_frame, device), MapFolders(segmentation, instances, edges, pose), clips, out, p, made_by, device)
+        generator, folders = _generator(train_per_frame, device), MapFolders(segmentation, instances, edges, pose)
+        _write(generator, _video(generator, folders, clips), clips, out, work, p, made_by, device)
+
+
+def _video(generator: TrainedGenerator, folders: MapFolders, clips: Path) -> Video:
+    require_kind(MapKind.of(folders), generator.kind, str(clips))
+    maps = ClipMaps(folders, generator.kind)
+    return Video(maps, usable(folders, len(maps)), first=None)
+
+
+def _write(
+    generator: TrainedGenerator,
+    found: Video,
+    clips: Path,
+    out: Path,
+    work: Path,
+    p: params.Synthesize,
+    made_by: dict[str, Any],
+    device: str,
+) -> None:
+    """Frames go to their part and to the mp4 as they are made. A run that goes on gives the mp4 the finished parts' frames first."""
+    if not found.used:
+        return
+    real = arrays.reading(layout.arrays(clips, "frames")).attributes
+    synthesis, parts = Synthesis(generator, [found], device), FrameParts(work, p.part_frames)
+    with video.writing_mp4(layout.video(out), real["frames_per_second"], p.crf) as encode, behind(encode) as show:
+        for rgb in ahead(parts.frames()):
+            show(rgb)
+        for rgb in parts.kept(synthesis.frames(parts.done, parts.state)):
+            show(rgb)
+    kept = {name: real[name] for name in ("clip", "sequence", "split", "frames_per_second")}
+    parts.join(layout.arrays(out, "frames"), {**made_by, **kept, "first_frame": real["first_frame"] + found.used.start})
 
 
 def _generator(train: Path, device: str) -> TrainedGenerator:
@@ -58,51 +100,18 @@ def _generator(train: Path, device: str) -> TrainedGenerator:
     return _loaded(folder, folder.stat().st_ino, device)
 
 
+def _image_generator(train_image_generator: Path, device: str) -> TrainedImageGenerator:
+    folder = layout.networks(train_image_generator)
+    if not folder.is_dir():
+        raise InputError(f"synthesize.first_frame is image_generator, but {folder} is not there: train_image_generator.enabled is false")
+    return _loaded_image_generator(folder, folder.stat().st_ino, device)
+
+
 @lru_cache(maxsize=2)
 def _loaded(folder: Path, inode: int, device: str) -> TrainedGenerator:
     return TrainedGenerator(folder, device)
 
 
-def _write(
-    generator: TrainedGenerator, folders: MapFolders, clips: Path, out: Path, p: params.Synthesize, made_by: dict[str, Any], device: str
-) -> None:
-    maps = _maps(folders, generator.kind, clips)
-    used = usable(folders, len(maps))
-    if not used:
-        return
-    real = arrays.reading(layout.arrays(clips, "frames")).attributes
-    kept = {name: real[name] for name in ("clip", "sequence", "split", "frames_per_second")}
-    about = {**made_by, **kept, "first_frame": real["first_frame"] + used.start}
-    with arrays.writing(layout.arrays(out, "frames"), about) as writer:
-        for frame in _frames(generator, maps, used, device):
-            writer.append("rgb", frame)
-    written = arrays.reading(layout.arrays(out, "frames"))
-    video.write_mp4(layout.video(out), written.frames("rgb"), real["frames_per_second"], p.crf)
-
-
-def _maps(folders: MapFolders, trained_on: MapKind, clip: Path) -> ClipMaps:
-    found = MapKind.of(folders)
-    if found != trained_on:
-        raise InputError(f"{clip}: its maps are {found}; the generator was trained on {trained_on}, and can be given nothing else")
-    return ClipMaps(folders, found)
-
-
-@torch.inference_mode()
-def _frames(generator: TrainedGenerator, maps: ClipMaps, used: range, device: str) -> Iterator[np.ndarray]:
-    """One frame at a time; what is kept between frames does not grow."""
-    network = generator.network
-    state = network.start(None)
-    for window in _map_windows(maps, used, network.past_frames):
-        window = window.to(device)
-        foreground = foreground_of(window[:, -1], generator.kind) if network.foreground else None
-        frame, state = network.step(window, foreground, state)
-        yield tensor_to_frames(frame.image[0])
-
-
-def _map_windows(maps: ClipMaps, used: range, past_frames: int) -> Iterator[Tensor]:
-    """Maps of each frame and the ones before it (the first frame's, repeated, before the video): `1 past+1 c h w`."""
-    window: list[Tensor] = []
-    for t in used:
-        of_frame = maps_to_tensor(maps, [t])[0]
-        window = [*(window or [of_frame] * past_frames), of_frame][-past_frames - 1 :]
-        yield torch.stack(window)[None]
+@lru_cache(maxsize=1)
+def _loaded_image_generator(folder: Path, inode: int, device: str) -> TrainedImageGenerator:
+    return TrainedImageGenerator(folder, device)

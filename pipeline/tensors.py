@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from jaxtyping import Float, UInt8
+from jaxtyping import Float, UInt8, UInt16
 from torch import Tensor
 
 from models.maps import foreground_mask, instance_edges, put_one_hot
@@ -66,13 +66,30 @@ PARTS = ("label", "instance_edge", "edge", "pose")
 
 def stored_maps(maps: ClipMaps, frames: Numbers) -> StoredMaps:
     """Of so many frames of a clip: t of them."""
-    instance = torch.from_numpy(maps.instances(frames).astype(np.int32)) if maps.kind.instances else None
+    kind = maps.kind
+    return maps_as_stored(
+        kind,
+        label=maps.labels(frames) if kind.palette else None,
+        instance=maps.instances(frames) if kind.instances else None,
+        edge=maps.edges(frames) if kind.edges else None,
+        pose=maps.poses(frames) if kind.pose else None,
+    )
+
+
+def maps_as_stored(
+    kind: MapKind,
+    *,
+    label: UInt8[np.ndarray, "t h w"] | None,
+    instance: UInt16[np.ndarray, "t h w"] | None,
+    edge: UInt8[np.ndarray, "t h w edges"] | None,
+    pose: UInt8[np.ndarray, "t h w poses"] | None,
+) -> StoredMaps:
     return StoredMaps(
-        maps.kind.num_labels,
-        torch.from_numpy(maps.labels(frames)) if maps.kind.palette else None,
-        None if instance is None else instance_edges(instance).to(torch.uint8),
-        _channels_first(maps.edges(frames)) if maps.kind.edges else None,
-        _channels_first(maps.poses(frames)) if maps.kind.pose else None,
+        kind.num_labels,
+        None if label is None else torch.from_numpy(label),
+        None if instance is None else instance_edges(torch.from_numpy(instance.astype(np.int32))).to(torch.uint8),
+        None if edge is None else _channels_first(edge),
+        None if pose is None else _channels_first(pose),
     )
 
 

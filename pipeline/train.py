@@ -1,12 +1,17 @@
-"""dataset -> networks, losses.csv, previews: the training of vid2vid, and of the same generator without the past.
+"""dataset -> networks, losses.csv, previews: the training of vid2vid, of the same generator without the past, of pix2pixHD.
 
 Stopped anywhere and started again, it goes on from its last saved state as if it had never stopped.
 """
 
 import logging
+import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import nullcontext
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -14,7 +19,7 @@ import torch
 from torch.utils.data import DataLoader
 
 from models.video_generator import Generated
-from pipeline import divergence, layout, learner, params, preview, progress
+from pipeline import divergence, layout, learner, learners, memory_estimate, params, preview
 from pipeline.batch import Batch
 from pipeline.devices import Devices
 from pipeline.errors import InputError
@@ -26,6 +31,7 @@ from pipeline.schedule import Schedule, Step
 from pipeline.stopping import Stopping
 from pipeline.training_state import TrainingState, keep, replace_folder
 from pipeline.training_validation import Validation
+from pipeline.training_watch import Watch, timed
 from pipeline.windows import Folders, Window, Windows
 
 logger = logging.getLogger(__name__)
@@ -43,11 +49,12 @@ def run(
     dataset: Path,
     out: Path,
     work: Path,
+    watch: Path,
     p: params.Train,
     device: str,
 ) -> None:
     folders = Folders(clips, optical_flow, MapFolders(segmentation, instances, edges, pose))
-    _train(folders, dataset, out, work, p, Devices(device), each_alone=False)
+    _train(learners.vid2vid, folders, dataset, Places(out, work, watch), p, Devices(device))
 
 
 def run_per_frame(
@@ -60,30 +67,63 @@ def run_per_frame(
     dataset: Path,
     out: Path,
     work: Path,
+    watch: Path,
     p: params.Train,
     per_frame: params.TrainPerFrame,
     device: str,
 ) -> None:
-    """Same parameters, steps and data, but each frame is made from its own maps alone: shows what the past is worth.
-
-    There is then nothing to warp or blend: no motion branch, no video discriminator, one fake image a frame instead of two.
-    """
+    """Same parameters, steps and data, but each frame is made from its own maps alone: shows what the past is worth."""
     if per_frame.enabled:
         folders = Folders(clips, optical_flow, MapFolders(segmentation, instances, edges, pose))
-        _train(folders, dataset, out, work, p, Devices(device), each_alone=True)
+        _train(learners.per_frame, folders, dataset, Places(out, work, watch), p, Devices(device))
 
 
-def _train(folders: Folders, dataset: Path, out: Path, work: Path, p: params.Train, devices: Devices, *, each_alone: bool) -> None:
+def run_image_generator(
+    clips: Path,
+    segmentation: Path | None,
+    instances: Path | None,
+    optical_flow: Path,
+    pose: Path | None,
+    edges: Path | None,
+    dataset: Path,
+    out: Path,
+    work: Path,
+    watch: Path,
+    p: params.Train,
+    image: params.TrainImageGenerator,
+    device: str,
+) -> None:
+    """pix2pixHD, for a video's first frames; what its own section does not say is as in `train`."""
+    if image.enabled:
+        folders = Folders(clips, optical_flow, MapFolders(segmentation, instances, edges, pose))
+        _train(partial(_pix2pix_hd, image), folders, dataset, Places(out, work, watch), _of_images(p, image), Devices(device))
+
+
+Build = Callable[[params.Train, MapKind, Devices], Learner]
+
+
+@dataclass(frozen=True)
+class Places:
+    out: Path
+    work: Path
+    """For what goes on after a stop."""
+    watch: Path
+    """For curves."""
+
+
+def _train(build: Build, folders: Folders, dataset: Path, places: Places, p: params.Train, devices: Devices) -> None:
     index = read_index(dataset, "train")
     learned, held_out = _held_out(index, p.validation)
-    learning = learner.build(p, MapKind.of(folders.maps.of(index["clip"].iloc[0])), devices, each_alone=each_alone)
+    learning = build(p, MapKind.of(folders.maps.of(index["clip"].iloc[0])), devices)
     windows = _windows(folders, learned, learning, p, devices)
     validation = Validation(_windows(folders, held_out, learning, p, devices), p.validation) if len(held_out) else None
-    state, schedule = TrainingState(work, learning.parts(), devices), windows.schedule
+    state, schedule = TrainingState(places.work, learning.parts(), devices), windows.schedule
     state.resume()
     _say(learning.kind, schedule, state)
-    with Stopping() as stopping:
-        for step, batch in progress.track(_batches(windows, state.step + 1, learning, devices), "train", schedule.steps - state.step):
+    watching = Watch(places.watch, "train", schedule.steps, state.step) if devices.is_main else nullcontext()
+    memory = memory_estimate.told(learning, schedule, index, p, devices)
+    with memory, Stopping() as stopping, watching as watch:
+        for (step, batch), waited in timed(_batches(windows, state.step + 1, learning, devices)):
             carried = None if step.starts_sequence else state.carried
             stepped = learner.step(learning, batch, carried, step, p, devices)
             state.step, state.skipped = step.number, state.skipped + 1 if stepped.problem else 0
@@ -91,27 +131,51 @@ def _train(folders: Folders, dataset: Path, out: Path, work: Path, p: params.Tra
             state.carried = None if stepped.problem or step.ends_sequence else carry(stepped.fake, carried, learning.kind)
             if not stepped.problem:
                 state.log(stepped.terms, p.log_every)
-            last, asked = step.number == schedule.steps, devices.any(stopping.asked)
-            if devices.is_main:
-                _look(learning, validation, state, batch, stepped.fake, p, last=last)
-            if asked or last or step.number % p.save_every == 0:
+            last, stopping.asked = step.number == schedule.steps, devices.any(stopping.asked)
+            if watch:
+                watch.step(step.number, stepped.terms, learning_rate=step.learning_rate, waited_seconds=waited)
+                _look(learning, validation, state, batch, stepped.fake, watch, p, last=last)
+            if stopping.asked or last or step.number % p.save_every == 0:
                 state.save()
-            if asked:
+            if stopping.asked:
                 break
     if devices.is_main:
-        _write(out, learning, state, p)
+        _write(places.out, learning, state, p)
     devices.wait()
 
 
+def _of_images(p: params.Train, image: params.TrainImageGenerator) -> params.Train:
+    """Of single frames."""
+    changes: dict[str, Any] = {name: getattr(image, name) for name in ("steps", "learning_rate", "batch_size")}
+    changes |= {"earlier_phases": [], "window_frames": 1, "sequence_frames": 1, "double_every": None, "start_from_nothing": 1.0}
+    changes |= {"generator": p.generator.model_copy(update={"scales": 1}), "initial_weights": None}
+    changes |= {"image_discriminator": p.image_discriminator.model_copy(update={"scales": image.scales})}
+    return p.model_copy(update=changes)
+
+
+def _pix2pix_hd(image: params.TrainImageGenerator, p: params.Train, maps: MapKind, devices: Devices) -> Learner:
+    return learners.pix2pix_hd(p, image.generator, maps, devices)
+
+
 def _look(
-    learning: Learner, validation: Validation | None, state: TrainingState, batch: Batch, fake: Generated, p: params.Train, *, last: bool
+    learning: Learner,
+    validation: Validation | None,
+    state: TrainingState,
+    batch: Batch,
+    fake: Generated,
+    watch: Watch,
+    p: params.Train,
+    *,
+    last: bool,
 ) -> None:
     """Previews, validation, checkpoints: what is not needed to go on."""
     if last or state.step % p.preview_every == 0:
         preview.save_preview(layout.preview(state.work, state.step), batch, fake, learning.maps)
+        watch.preview(state.step, layout.preview(state.work, state.step))
     if validation and p.validation.every and (last or state.step % p.validation.every == 0):
         best = min((row[p.validation.measure] for row in state.validation), default=np.inf)
         judged = validation.judge(learning)
+        watch.validated(state.step, judged)
         state.validation.append({"step": state.step, **judged})
         if judged[p.validation.measure] < best:
             replace_folder(layout.best(state.work), learning.save)
@@ -145,10 +209,16 @@ def _loaded(windows: Windows, first: int, devices: Devices) -> Iterator[tuple[St
         batch_size=None,
         num_workers=LOADER_WORKERS[device],
         pin_memory=device == "cuda",
+        worker_init_fn=_apart,
         generator=torch.Generator(),  # not torch's own: a training that goes on would find it changed
     )
     for number, window in zip(numbers, loader, strict=True):
         yield windows.schedule[number], window
+
+
+def _apart(_worker: int) -> None:
+    """What tells this process's whole group to end would end those that load for it before the step is saved."""
+    os.setpgrp()
 
 
 def _held_out(index: pd.DataFrame, p: params.TrainingValidation) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -157,8 +227,8 @@ def _held_out(index: pd.DataFrame, p: params.TrainingValidation) -> tuple[pd.Dat
         return index, index.iloc[:0]
     if p.clips >= len(index):
         raise InputError(f"train.validation.clips is {p.clips}: of {len(index)} training clips, some must be left to learn from")
-    places = np.linspace(0, len(index) - 1, p.clips).round().astype(int)
-    return index.drop(index.index[places]), index.iloc[places]
+    chosen = np.linspace(0, len(index) - 1, p.clips).round().astype(int)
+    return index.drop(index.index[chosen]), index.iloc[chosen]
 
 
 def _windows(folders: Folders, index: pd.DataFrame, learning: Learner, p: params.Train, devices: Devices) -> Windows:

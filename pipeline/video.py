@@ -4,11 +4,11 @@ Equal frames give equal bytes: one encoder thread, no clock, no version in the c
 frames silently: what is decoded is compared with what the file promises.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
-from itertools import chain, repeat
+from itertools import repeat
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -109,15 +109,25 @@ def _chosen(times: list[float], frames_per_second: float | None, path: Path) -> 
 
 
 def write_mp4(path: Path, frames: Iterable[UInt8[np.ndarray, "h w 3"]], frames_per_second: str, crf: int) -> None:
-    """H.264 that browsers play. Odd sizes are padded by repeating the last row and column."""
-    frames = iter(frames)
-    first = next(frames)
+    with writing_mp4(path, frames_per_second, crf) as append:
+        for rgb in frames:
+            append(rgb)
+
+
+@contextmanager
+def writing_mp4(path: Path, frames_per_second: str, crf: int) -> Iterator[Callable[[UInt8[np.ndarray, "h w 3"]], None]]:
+    """H.264 that browsers play, frame by frame: what appends one. Odd sizes are padded by repeating the last row and column."""
     with av.open(str(path), "w", format="mp4", options={"movflags": "+faststart", "fflags": "+bitexact"}) as container:
-        stream = _h264_stream(container, _even(first), Fraction(frames_per_second), crf)
-        for rgb in chain([first], frames):
+        streams: list[Any] = []
+
+        def append(rgb: UInt8[np.ndarray, "h w 3"]) -> None:
+            if not streams:
+                streams.append(_h264_stream(container, _even(rgb), Fraction(frames_per_second), crf))
             frame = av.VideoFrame.from_ndarray(_even(rgb), format="rgb24")
-            container.mux(stream.encode(_to_yuv(frame)))
-        container.mux(stream.encode(None))
+            container.mux(streams[0].encode(_to_yuv(frame)))
+
+        yield append
+        container.mux(streams[0].encode(None))
 
 
 @contextmanager

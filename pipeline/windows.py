@@ -17,11 +17,13 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from models.discriminator_input import temporal_groups
-from pipeline import arrays, layout, params
+from pipeline import arrays, augmentation, layout, params
+from pipeline.augmentation import Change
 from pipeline.errors import InputError
 from pipeline.maps import ClipMaps, MapFolders, MapKind
+from pipeline.pose_map import NOTHING, Dropped
 from pipeline.schedule import Schedule, Step
-from pipeline.tensors import StoredMaps, stored_maps
+from pipeline.tensors import StoredMaps, maps_as_stored
 
 GROUP = 3
 """Frames that a video discriminator sees at once."""
@@ -78,12 +80,15 @@ class Groups:
 
 @dataclass(frozen=True)
 class Footage:
-    """Which frames of which clip a sequence shows: its frame n is the clip's `start` + n * `spacing`; it has at least `least`."""
+    """What a sequence shows: its frame n is the clip's `start` + n * `spacing`, none before n = `least`, all changed alike."""
 
     clip: str
     start: int
     spacing: int
     least: int
+    change: Change
+    dropped: Dropped
+    """What poses lack."""
 
     def frames(self, first: int, end: int) -> list[int]:
         return [self.start + max(n, self.least) * self.spacing for n in range(first, end)]
@@ -113,87 +118,102 @@ class Windows(Dataset[Window]):
         self.clips: list[str] = index["clip"].tolist()
         self.used_from: list[int] = index["start"].tolist()
         self.num_frames = index["num_frames"].to_numpy()
-        longest_window = max(phase.window_frames for phase in p.phases())
-        if len(self.clips) == 0 or self.num_frames.min() < longest_window + past_frames:
+        self.sizes: list[tuple[int, int]] = list(zip(index["height"].tolist(), index["width"].tolist(), strict=True))
+        self.augmentation = p.augmentation
+        longest_window, apart = max(phase.window_frames for phase in p.phases()), min(p.augmentation.spacing)
+        if len(self.clips) == 0 or self.num_frames.min() <= (longest_window + past_frames - 1) * apart:
             shortest = self.num_frames.min() if len(index) else 0
             raise InputError(
                 f"train.window_frames {longest_window} and generator.past_frames {past_frames} do not fit into the training clips: "
                 f"there are {len(index)}, the shortest with {shortest} frames"
             )
-        half_have = np.sort(self.num_frames)[len(self.clips) // 2]
-        self.schedule = Schedule(p.phases(), most_frames=int(half_have) - past_frames)
+        self.half_have = int(np.sort(self.num_frames)[len(self.clips) // 2])
+        self.schedule = Schedule(p.phases(), most_frames=(self.half_have - 1) // apart + 1 - past_frames)
 
     def __getitem__(self, number: int) -> Window:
         step = self.schedule[number]
         random = np.random.Generator(np.random.Philox(key=[self.seed, step.begins]))
         from_nothing = random.random() < self.start_from_nothing
-        sequences = [self._sequence(random, step, from_nothing) for _ in range(self.batch_size)]
-        return stacked([self._window(sequences[n], step, from_nothing) for n in self.mine])
+        footage = [self._sequence(random, step, from_nothing) for _ in range(self.batch_size)]
+        return stacked([self._window(footage[n], step, from_nothing) for n in self.mine])
 
     def beginning(self, clip: int, most_frames: int) -> Window:
         """The first frames of a clip, by its number, as a video that starts from nothing; with a batch of one."""
         frames = min(int(self.num_frames[clip]), most_frames)
         step = Step(1, 1, scales=1, only_finest=False, learning_rate=0.0, window_frames=frames, sequence_frames=frames)
-        return stacked([self._window(Footage(self.clips[clip], self.used_from[clip], 1, 0), step, from_nothing=True)])
+        footage = Footage(self.clips[clip], self.used_from[clip], 1, 0, augmentation.nothing(*self.sizes[clip]), NOTHING)
+        return stacked([self._window(footage, step, from_nothing=True)])
 
     def _sequence(self, random: np.random.Generator, step: Step, from_nothing: bool) -> Footage:
-        starts = np.maximum(self.num_frames - (self.past_frames + step.sequence_frames) + 1, 0)
+        needed, p = self.past_frames + step.sequence_frames, self.augmentation
+        apart = augmentation.spacing(random, p, self.half_have, needed)
+        starts = np.maximum(self.num_frames - (needed - 1) * apart, 0)
         ends = starts.cumsum()
         position = int(random.integers(ends[-1]))
         number = int(np.searchsorted(ends, position, side="right"))
-        start = self.used_from[number] + position - int(ends[number] - starts[number]) + self.past_frames
-        return Footage(self.clips[number], start, 1, 0 if from_nothing else -self.past_frames)
+        start = self.used_from[number] + position - int(ends[number] - starts[number]) + self.past_frames * apart
+        change, dropped = augmentation.drawn(random, p, *self.sizes[number]), augmentation.dropped_parts(random, p)
+        return Footage(self.clips[number], start, apart, 0 if from_nothing else -self.past_frames, change, dropped)
 
-    def _window(self, sequence: Footage, step: Step, from_nothing: bool) -> Window:
+    def _window(self, footage: Footage, step: Step, from_nothing: bool) -> Window:
         first, end = step.first_frame, step.first_frame + step.window_frames
-        maps = stored_maps(ClipMaps(self.folders.maps.of(sequence.clip), self.kind), sequence.frames(first - self.past_frames, end))
         reach = max(self.past_frames, min(first, max(self.strides, default=0) * (GROUP - 1)))
-        before = min(reach, first - sequence.least)
-        frames = arrays.reading(layout.arrays(self.folders.clips / sequence.clip, "frames"))
-        rgb = torch.from_numpy(frames["rgb"].take(sequence.frames(first - before, end)))
-        moved = _Flow(arrays.reading(layout.arrays(self.folders.optical_flow / sequence.clip, "optical_flow")), sequence)
-        confidence = moved.confidence(range(first, end))
+        before = min(reach, first - footage.least)
+        frames = arrays.reading(layout.arrays(self.folders.clips / footage.clip, "frames"))
+        rgb = footage.change.rgb(frames["rgb"].take(footage.frames(first - before, end)))
+        moved = _Flow(arrays.reading(layout.arrays(self.folders.optical_flow / footage.clip, "optical_flow")), footage)
+        optical_flow = moved.optical_flow(range(first, end), 1)
+        confidence = moved.confidence(range(first, end), optical_flow)
         if from_nothing and first == 0:
             confidence[0] = 0
         groups = {stride: moved.groups(stride, first, end) for stride in self.strides}
         return Window(
-            maps,
-            rgb[:before],
-            rgb[before:],
-            moved.optical_flow(range(first, end), 1),
-            confidence,
+            self._maps(footage, footage.frames(first - self.past_frames, end)),
+            torch.from_numpy(rgb[:before]),
+            torch.from_numpy(rgb[before:]),
+            torch.from_numpy(optical_flow),
+            torch.from_numpy(confidence),
             {stride: group for stride, group in groups.items() if group},
+        )
+
+    def _maps(self, footage: Footage, frames: list[int]) -> StoredMaps:
+        maps, kind, change = ClipMaps(self.folders.maps.of(footage.clip), self.kind), self.kind, footage.change
+        return maps_as_stored(
+            kind,
+            label=change.label(maps.labels(frames)) if kind.palette else None,
+            instance=change.instance(maps.instances(frames)) if kind.instances else None,
+            edge=change.edge(maps.edges(frames)) if kind.edges else None,
+            pose=change.pose(maps.poses(frames, footage.dropped)) if kind.pose else None,
         )
 
 
 class _Flow:
     """The optical flow of one sequence; each frame's is decoded once."""
 
-    def __init__(self, stored: arrays.Clip, sequence: Footage) -> None:
-        self._stored, self._sequence = stored, sequence
-        self._read: dict[tuple[int, int], np.ndarray] = {}
+    def __init__(self, stored: arrays.Clip, footage: Footage) -> None:
+        self._stored, self._footage = stored, footage
+        self._read: dict[tuple[int, int], Float16[np.ndarray, "h w 2"]] = {}
 
-    def optical_flow(self, frames: Sequence[int], stride: int) -> Float16[Tensor, "t h w 2"]:
-        return torch.from_numpy(np.stack([self._of(t, stride) for t in frames]).astype(np.float16, copy=False))
+    def optical_flow(self, frames: Sequence[int], stride: int) -> Float16[np.ndarray, "t h w 2"]:
+        return np.stack([self._of(t, stride) for t in frames])
 
-    def confidence(self, frames: Sequence[int]) -> UInt8[Tensor, "t h w"]:
-        shown = self._sequence.frames(frames[0], frames[-1] + 1)
-        return torch.from_numpy(self._stored[f"confidence_{self._sequence.spacing}"].take(shown))
+    def confidence(self, frames: Sequence[int], changed: Float16[np.ndarray, "t h w 2"]) -> UInt8[np.ndarray, "t h w"]:
+        stored = self._stored[f"confidence_{self._footage.spacing}"].take(self._footage.frames(frames[0], frames[-1] + 1))
+        return self._footage.change.confidence(stored, changed)
 
     def groups(self, stride: int, first: int, end: int) -> Groups | None:
         history = min(first, stride * (GROUP - 1))
-        groups = [
-            tuple(n - history for n in group) for group in temporal_groups(history + end - first, stride, frames=GROUP)
-        ]  # counted from the window's first frame
+        counted = temporal_groups(history + end - first, stride, frames=GROUP)
+        groups = [tuple(n - history for n in group) for group in counted]  # from the window's first frame
         if not groups:
             return None
-        flows = torch.stack([self.optical_flow([first + n for n in group[1:]], stride) for group in groups])
-        return Groups(groups, flows)
+        flows = np.stack([self.optical_flow([first + n for n in group[1:]], stride) for group in groups])
+        return Groups(groups, torch.from_numpy(flows))
 
-    def _of(self, t: int, stride: int) -> np.ndarray:
+    def _of(self, t: int, stride: int) -> Float16[np.ndarray, "h w 2"]:
         if (t, stride) not in self._read:
-            array = self._stored[f"optical_flow_{stride * self._sequence.spacing}"]
-            self._read[t, stride] = array[self._sequence.frames(t, t + 1)[0]]
+            stored = self._stored[f"optical_flow_{stride * self._footage.spacing}"].take(self._footage.frames(t, t + 1))
+            self._read[t, stride] = self._footage.change.optical_flow(stored)[0].astype(np.float16, copy=False)
         return self._read[t, stride]
 
 

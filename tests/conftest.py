@@ -1,9 +1,13 @@
-"""Tests run in an empty project folder of their own; real clips are found beside the repository, or their tests skipped."""
+"""Tests run in an empty project folder of their own; real clips and the reference networks' numbers are found beside
+the repository, or their tests skipped.
+"""
 
+import json
 import os
 import shutil
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +16,7 @@ from jaxtyping import install_import_hook
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
+    from torch import Tensor
 
 REPOSITORY = Path(__file__).parents[1]
 
@@ -34,6 +39,39 @@ def shared_data() -> Path:
     if not folder.is_dir():
         pytest.skip(f"no real data at {folder}; SHARED_DIR names the folder that holds data/")
     return folder
+
+
+@dataclass(frozen=True)
+class Parity:
+    """One file of the reference's numbers; `about` is its entry in the index."""
+
+    about: dict
+    tensors: "dict[str, Tensor]"
+
+    def under(self, prefix: str) -> "dict[str, Tensor]":
+        return {name.removeprefix(f"{prefix}."): x for name, x in self.tensors.items() if name.startswith(f"{prefix}.")}
+
+
+@pytest.fixture(scope="session")
+def parity_folder() -> Path:
+    folder = Path(os.environ.get("SHARED_DIR", REPOSITORY.parent / "shared")) / "reference" / "parity"
+    if not folder.is_dir():
+        pytest.skip(f"the reference networks' numbers are not at {folder}; SHARED_DIR names the folder that holds reference/parity")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def parity(parity_folder: Path) -> Callable[[str], Parity]:
+    """The reference networks' numbers."""
+    from safetensors.torch import load_file
+
+    index = json.loads((parity_folder / "index.json").read_text())
+
+    def read(name: str) -> Parity:
+        path = parity_folder / f"{name}.safetensors"
+        return Parity(index[name], load_file(path) if path.exists() else {})
+
+    return read
 
 
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome")

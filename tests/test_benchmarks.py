@@ -15,6 +15,8 @@ TINY = {
     "importing": ["--frames", "4", "--source-size", "64x32", "--size", "32x16", "--rounds", "1"],
     "windows": ["--sizes", "32x16", "--windows", "2", "--rounds", "1"],
     "training_step": ["--size", "64x32", "--steps", "1", "--rounds", "1"],
+    "synthesis": ["--size", "64x32", "--frames", "5", "--batch", "2", "--rounds", "1"],
+    "multiply_adds": ["--cases", "sample-street, 256x128"],
     "extraction_memory": [
         *("--size", "64x32", "--frames", "2", "--architecture", "deeplabv3_mobilenet_v3_large"),
         *("--cases", "batches of 1", "batches of 1 in bfloat16"),

@@ -42,9 +42,7 @@ def test_the_newest_preview_is_one_artifact_that_is_updated(tracked: Project, tm
     with artifacts.showing_previews(run.id, "train@a", tmp_path / "not there yet", tmp_path / "work"):
         assert of(run) == []
         save_preview(tmp_path / "work", 2)
-        wait_for(
-            lambda: [shown.description or "" for shown in of(run)] == ["Newest preview, step 2: maps, real frames, generated frames"], 30
-        )
+        wait_for(lambda: [shown.description or "" for shown in of(run)] == [artifacts.CAPTION.format(step=2)], 30)
         first = of(run)[0]
         save_preview(tmp_path / "work", 10)
     (last,) = of(run)

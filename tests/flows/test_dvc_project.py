@@ -4,7 +4,8 @@ from tiny_project import DATASET, Project
 from flows import dvc_project
 from flows.dvc_project import Repro
 from pipeline.errors import InputError
-from pipeline.runner import Outcome, Summary
+from pipeline.runner import Summary
+from pipeline.worker import Outcome
 
 
 def test_the_graph_is_the_one_of_dvc_yaml(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,7 +5,8 @@ from tiny_project import DATASET, Project
 
 from flows import environment, stage
 from pipeline import layout
-from pipeline.runner import Outcome, Summary
+from pipeline.runner import Summary
+from pipeline.worker import Outcome
 
 
 def test_a_stage_fills_its_folder_and_does_nothing_twice(project: Project) -> None:

@@ -79,6 +79,19 @@ def test_sigterm_ends_the_stage_its_workers_and_its_flow_run(tracked: Project, p
     assert [state_type(run) for run in children(parent_run.id)] == ["CRASHED"]
 
 
+def test_a_training_in_two_processes_is_one_task(tracked: Project, parent_run: FlowRun) -> None:
+    without_server = Project(tracked.root)
+    for stage in ("clips", "segmentation", "optical_flow", "dataset"):
+        without_server.stage(stage)
+    file = tracked.root / "params.yaml"
+    text = file.read_text()
+    assert "devices: 1 " in text
+    file.write_text(text.replace("devices: 1 ", "devices: 2 ", 1))
+    done = tracked.stage("train")
+    assert (tracked.manifest("train").parent / "text").read_text() == "3 by 2, written by 0", done.stderr
+    assert {name: state_type(task) for name, task in tasks_of(children(parent_run.id)[0].id).items()} == {"train": "COMPLETED"}
+
+
 def test_thousands_of_misses_are_batched() -> None:
     jobs = [tiny_jobs.job(str(number)) for number in range(SINGLE_TASKS + 1)]
     assert [len(batch) for batch in batches(jobs)] == [BATCH] * 8 + [1]

@@ -4,11 +4,11 @@ import os
 import time
 
 from pipeline.plan import Job
-from pipeline.runner import Outcome
+from pipeline.worker import Outcome
 
 
 def job(name: str) -> Job:
-    return Job(stage="", name=name, key="", store="", arguments={}, sections={}, made_by={}, device="cpu", threads=1)
+    return Job(stage="", name=name, key="", store="", arguments={}, sections={}, made_by={}, device="cpu", threads=1, watch="")
 
 
 def compute(job: Job) -> Outcome:

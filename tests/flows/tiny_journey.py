@@ -1,7 +1,8 @@
-"""`python -m tiny_journey`: flows.stage with four stages that need no time, for a project whose raw data are text files.
+"""`python -m tiny_journey`: flows.stage with five stages that need no time, for a project whose raw data are text files.
 
 A raw file's text says how its clip fares: `slow` becomes a clip once there is a file `go`; `bad` is bad input for the segmentation, where
-`unlucky` raises at the first attempt only.
+`unlucky` raises at the first attempt only; `refused` is bad input for the second process that trains.
+`python -m tiny_journey MEETING_PLACE PARENT`: one of several processes that train, as pipeline.rank.
 """
 
 import inspect
@@ -12,7 +13,7 @@ from pathlib import Path
 import pandas as pd
 
 from flows import stage
-from pipeline import journey, plan, provenance
+from pipeline import journey, plan, provenance, rank, ranks
 from pipeline.errors import InputError
 from pipeline.journey import Stage
 from pipeline.sources import Item
@@ -46,6 +47,19 @@ def dataset(segmentation: Path, optical_flow: Path, out: Path) -> None:
     _write(out, "".join(file.read_text() for folder in (segmentation, optical_flow) for file in sorted(folder.glob("*/text"))))
 
 
+def train(dataset: Path, out: Path, device: str) -> None:
+    """All processes add their numbers, counted from 1."""
+    import torch
+    from accelerate import PartialState
+
+    here = PartialState(cpu=device == "cpu")
+    if "refused" in _read(dataset) and here.process_index == 1:
+        raise InputError("the maps are upside down")
+    added = torch.tensor(here.process_index + 1)
+    torch.distributed.all_reduce(added)
+    _write(out, f"{added} by {here.num_processes}, written by {here.process_index}")
+
+
 def _first_attempt() -> bool:
     seen = Path("attempted").exists()
     Path("attempted").touch()
@@ -73,10 +87,12 @@ for made in (
     TinyStage("segmentation", "tiny_journey:segmentation", per="clip"),
     TinyStage("optical_flow", "tiny_journey:optical_flow", per="clip"),
     TinyStage("dataset", "tiny_journey:dataset", per="dataset"),
+    TinyStage("train", "tiny_journey:train", per="dataset", in_ranks=True),
 ):
     journey.STAGES[made.name] = made
 provenance.reached_modules = lambda *_: []
 plan.items_of = lambda source, files: [Item(Path(file).stem, source.kind, (file,), {}) for file in files]
+ranks.COMMAND = (sys.executable, "-m", "tiny_journey")
 
 if __name__ == "__main__":
-    sys.exit(stage.main())
+    sys.exit(rank.main(Path(sys.argv[1]), int(sys.argv[2])) if len(sys.argv) == 3 else stage.main())

@@ -5,10 +5,12 @@ from collections.abc import Callable
 import pytest
 import torch
 from torch import Tensor, nn
+from torchvision.models.vgg import cfgs, make_layers
 
 from models.checkpointing import recomputed
 from models.discriminator import Discriminator
 from models.frame_by_frame import FrameByFrame
+from models.vgg import VggFeatures
 from models.video_generator import Generated, VideoGenerator
 
 
@@ -94,12 +96,27 @@ def test_a_discriminator_that_looked_once_serves_both_sides():
     discriminator = Discriminator(channels=3, scales=2, width=4)
     fake = torch.rand(2, 3, 32, 32, requires_grad=True)
 
-    def both_sides(look: Callable) -> list[Tensor]:
-        score = torch.stack([scale[-1].mean() for scale in look(fake)]).sum()
+    def both_sides(discriminator: Discriminator) -> list[Tensor]:
+        score = torch.stack([scale[-1].mean() for scale in discriminator(fake)]).sum()
         to_fake = torch.autograd.grad(score, fake, retain_graph=True)
         return [*to_fake, *gradients(-score, discriminator)]
 
-    assert same(both_sides(discriminator), both_sides(lambda x: recomputed(discriminator, x)))
+    again = Discriminator(channels=3, scales=2, width=4, checkpointing=True)
+    again.load_state_dict(discriminator.state_dict())
+    assert same(both_sides(discriminator), both_sides(again))
+
+
+def test_vgg_s_features_have_the_same_gradients_and_keep_less():
+    features = make_layers(cfgs["E"]).requires_grad_(False)
+    frame = torch.rand(1, 3, 32, 32, requires_grad=True)
+    plain, again = VggFeatures(features), VggFeatures(features, checkpointing=True)
+
+    def gradient(vgg: VggFeatures) -> Tensor:
+        return torch.autograd.grad(torch.stack([layer.square().mean() for layer in vgg(frame)]).sum(), frame)[0]
+
+    assert torch.equal(gradient(plain), gradient(again))
+    activations = bytes_for_backward(lambda: plain(frame)[-1].sum()) - sum(p.nbytes for p in plain.parameters())
+    assert bytes_for_backward(lambda: again(frame)[-1].sum()) < activations / 2
 
 
 def test_losses_within_leave_nothing_but_the_input():

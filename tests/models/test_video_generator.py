@@ -201,3 +201,14 @@ def test_a_generator_with_a_foreground_needs_to_be_told_where_it_is():
     maps, _, past = tiny_inputs(num_frames=1)
     with pytest.raises(ValueError, match="foreground"):
         tiny()(maps, None, past)
+
+
+@pytest.mark.parametrize(("norm", "part"), [("instance", False), ("batch", True)])
+def test_from_nothing_the_encoder_of_the_past_has_a_part_with_batch_norm_alone(norm, part):
+    """An instance norm would make noise of the constant features that it has of zeros; published weights with batch norm know them."""
+    generator = tiny(norm=norm, scales=1).eval()
+    maps, foreground, _ = tiny_inputs(num_frames=1)
+    before = generator(maps, foreground, None).image
+    for parameter in generator.scales[0].past_encoder.parameters():
+        torch.nn.init.normal_(parameter)
+    assert torch.equal(generator(maps, foreground, None).image, before) != part

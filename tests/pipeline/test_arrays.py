@@ -107,3 +107,36 @@ def test_an_exception_while_writing_leaves_no_file(tmp_path):
         writer.append("label", np.zeros((2, 2), np.uint8))
         raise RuntimeError
     assert list(tmp_path.iterdir()) == []
+
+
+def test_files_that_are_joined_give_the_bytes_of_one(written, tmp_path):
+    path, rgb, moved = written
+    for name, part in {"first": slice(0, 3), "second": slice(3, 7)}.items():
+        with arrays.writing(tmp_path / name, {"of": name}) as writer:
+            for frame, motion in zip(rgb[part], moved[part], strict=True):
+                writer.append("rgb", frame)
+                writer.append("optical_flow_1", motion)
+    joined = tmp_path / "joined.zip"
+    with arrays.writing(joined, {"palette": ["a", "b"]}) as writer:
+        for name in ("first", "second"):
+            writer.append_stored(arrays.opened(tmp_path / name))
+    assert joined.read_bytes() == path.read_bytes()
+
+
+def test_joined_frames_are_not_compressed_again(written, tmp_path, monkeypatch):
+    monkeypatch.setattr(arrays.Blosc, "encode", None)
+    monkeypatch.setattr(arrays.numcodecs.blosc, "decompress", None)
+    with arrays.writing(tmp_path / "joined.zip", {}) as writer:
+        writer.append_stored(arrays.opened(written[0]))
+    monkeypatch.undo()
+    np.testing.assert_array_equal(arrays.reading(tmp_path / "joined.zip")["rgb"][:], written[1])
+
+
+def test_a_damaged_frame_is_not_joined(written, tmp_path):
+    path, _, _ = written
+    data = bytearray(path.read_bytes())
+    data[data.index(b"rgb/c/0/0/0/0") + 40] ^= 1
+    path.write_bytes(data)
+    with pytest.raises(InputError, match="frame 0 is damaged"), arrays.writing(tmp_path / "joined.zip", {}) as writer:
+        writer.append_stored(arrays.opened(path))
+    assert not (tmp_path / "joined.zip").exists()

@@ -28,6 +28,10 @@ def smoke(old: str, new: str) -> str:
     return f"{before}\n  smoke:\n{changed(old, new, entry)}"
 
 
+PHASE = (
+    "{{scales: 1, only_finest: false, steps: 1, learning_rate: 0.1, decay_from: 1.0, "
+    "window_frames: {0}, sequence_frames: {0}, double_every: null}}"
+)
 BACKBONE = "torchvision-resnet101-imagenet1k_v1"
 
 
@@ -93,6 +97,61 @@ def test_the_projects_own_data_sets_can_be_worked_on():
         ),
         (smoke("evaluate: {", "evaluate: {stride: 9, "), "smoke", "evaluate.stride is 9: optical_flow.strides has 1, 3"),
         (
+            smoke("video_discriminator: {", "video_discriminator: {strides: [1, 3, 9], "),
+            "smoke",
+            "train.video_discriminator.strides [1, 3, 9] and augmentation.spacing [1] need optical flow at stride 9: optical_flow.strides",
+        ),
+        (
+            changed("spacing: [1]", "spacing: [1, 3, 2]"),
+            "smoke",
+            "strides [1, 3] and augmentation.spacing [1, 3, 2] need optical flow at stride 9: optical_flow.strides has 1, 3",
+        ),
+        (
+            smoke(
+                "video_discriminator: {",
+                "augmentation: {spacing: [2]}\n      window_frames: 1\n      sequence_frames: 1\n      video_discriminator: {strides: [], ",
+            ),
+            "smoke",
+            "video_discriminator.strides [] and augmentation.spacing [2] need optical flow at stride 2: optical_flow.strides has 1, 3",
+        ),
+        (
+            changed("drop_parts: 0.0", "drop_parts: 0.05"),
+            "smoke",
+            "train.augmentation.drop_parts is 0.05, but the maps have no poses: it must be 0",
+        ),
+        (
+            changed("scale_range: [1.0, 1.0]\n    crop", "scale_range: [0.8, 1.0]\n    crop"),
+            "smoke",
+            "augmentation: frames of 64x32 pixels, scaled by 0.8 (scale_range), are smaller than 64x32 (the stored size: crop is null)",
+        ),
+        (
+            smoke("video_discriminator: {", "augmentation: {crop: [48, 33]}\n      video_discriminator: {"),
+            "smoke",
+            "train.augmentation: frames of 64x32 pixels, scaled by 1.0 (scale_range), are smaller than 48x33 (crop)",
+        ),
+        (
+            smoke(
+                "generator: {width: 4, downsamplings: 2,", "augmentation: {crop: [48, 16]}\n      generator: {width: 4, downsamplings: 4,"
+            ),
+            "smoke",
+            "4 downsamplings and 1 scales need frames of more than 16 pixels a side: train.augmentation.crop is 48x16",
+        ),
+        (
+            smoke("image_discriminator: {", "augmentation: {crop: [16, 16]}\n      image_discriminator: {scales: 6, "),
+            "smoke",
+            "train.image_discriminator.scales is 6: too many for 16x16 pixels",
+        ),
+        (
+            changed("earlier_phases: []", f"earlier_phases: [{PHASE.format(3)}, {PHASE.format(7)}]"),
+            "smoke",
+            "train.earlier_phases.1.window_frames 7 and generator.past_frames 2 need clips of 9 frames: clips.frames is 8",
+        ),
+        (
+            changed("spacing: [1]", "spacing: [3, 2]"),
+            "smoke",
+            "window_frames 4 and generator.past_frames 2, augmentation.spacing 2 need clips of 11 frames: clips.frames is 8",
+        ),
+        (
             smoke("video_network: {window_frames: 4", "video_network: {window_frames: 9"),
             "smoke",
             "evaluate.video_network.window_frames is 9: test clips have source.test_frames = 8",
@@ -111,7 +170,7 @@ def test_the_projects_own_data_sets_can_be_worked_on():
             "evaluate.video_network.window_frames is 22: test clips have source.test_frames = 21",
         ),
         (
-            smoke("window_frames: 4", "window_frames: 7"),
+            changed("window_frames: 4\n  sequence_frames: 4", "window_frames: 7\n  sequence_frames: 7"),
             "smoke",
             "train.window_frames 7 and generator.past_frames 2 need clips of 9 frames: clips.frames is 8",
         ),
@@ -289,7 +348,7 @@ def test_masks_for_a_palette_of_other_things_are_refused_before_any_work(tmp_pat
         before_work.check(CLIPS, "mine", check(text, PATH))
 
 
-NEED_MAPS = ("dataset", "train", "train_per_frame", "synthesize", "synthesize_per_frame", "evaluate", "report")
+NEED_MAPS = ("dataset", "train", "train_per_frame", "train_image_generator", "synthesize", "synthesize_per_frame", "evaluate", "report")
 
 
 def test_a_data_set_without_maps_can_have_what_needs_none():
@@ -318,6 +377,11 @@ def test_videos_with_their_edges_and_faces_and_poses_that_are_there_need_nothing
         ),
         ("    dataset: {}", "    dataset: {min_frames: 5}", "min_frames is 5: train.window_frames 4 and generator.past_frames 2 need 6"),
         (
+            "    train:\n",
+            f"    train:\n      earlier_phases: [{PHASE.format(9)}]\n",
+            "min_frames is 8: train.earlier_phases.0.window_frames 9 and generator.past_frames 2 need 11",
+        ),
+        (
             "    dataset: {}",
             "    dataset: {min_frames: 7}",
             "datasets.mine.dataset.min_frames is 7: evaluate.video_network.window_frames 8 needs as many of a test clip",
@@ -335,6 +399,43 @@ def test_labels_of_a_data_set_that_makes_none_are_refused():
         "weights_from: smoke}\n    instances: {min", "backend: null, weights_from: smoke}\n    instances: {min"
     )
     with pytest.raises(InputError, match="weights_from is smoke, which has no model: its own segmentation.backend is null"):
+        before_work.check(CLIPS, "mine", check(text, PATH))
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        (
+            smoke("    synthesize: {}", "    synthesize: {first_frame: image_generator}"),
+            "synthesize.first_frame is image_generator, but train_image_generator.enabled is false",
+        ),
+        (
+            smoke("      steps: 4\n", "      steps: 4\n      start_from_nothing: 0.0\n"),
+            "synthesize.first_frame is itself, but train.start_from_nothing is 0: such a model never learned to begin",
+        ),
+    ],
+)
+def test_a_beginning_that_a_model_cannot_make_is_refused_before_any_work(text, sentence):
+    with pytest.raises(InputError, match=f"params.yaml: datasets.smoke.{sentence}"):
+        before_work.check(CLIPS, "smoke", check(text, PATH))
+
+
+def test_other_beginnings_ask_no_more_of_the_training():
+    without_start = smoke("      steps: 4\n", "      steps: 4\n      start_from_nothing: 0.0\n")
+    given = changed("    synthesize: {}\n    evaluate: {video", "    synthesize: {first_frame: given}\n    evaluate: {video", without_start)
+    drawn = given.replace("first_frame: given", "first_frame: image_generator")
+    before, entry = drawn.split("\n  smoke:\n")
+    enabled = f"{before}\n  smoke:\n{changed('train_image_generator: {}', 'train_image_generator: {enabled: true}', entry)}"
+    for text in (given, enabled):
+        before_work.check(CLIPS, "smoke", check(text, PATH))
+
+
+@pytest.mark.parametrize("augmentation", ["{flip: 0.5}", "{drop_parts: 0.05}"])
+def test_poses_may_lack_parts_and_cannot_be_mirrored(augmentation, monkeypatch):
+    monkeypatch.setattr("pipeline.provenance._version", lambda library: "1")
+    text = added("paired_poses", "    train:\n", f"    train:\n      augmentation: {augmentation}\n")
+    refused = pytest.raises(InputError, match="mine.train.augmentation.flip is 0.5: poses have no mirrored form, it must be 0 for them")
+    with refused if "flip" in augmentation else nullcontext():
         before_work.check(CLIPS, "mine", check(text, PATH))
 
 
@@ -452,3 +553,20 @@ def test_what_the_documents_put_in_place_of_all_that_a_papers_entry_needs_is_eno
         keypoints = f"    pose: {{backend: torchvision_keypoints, options: {{weights: {tmp_path}/keypoints.pth}}}}\n"
         text = changed(DANCERS_POSE, keypoints, text)
     before_work.check(CLIPS, "mine", check(text, PATH))
+
+
+@pytest.mark.parametrize("by_torchrun", [False, True])
+def test_every_process_has_the_same_share_of_a_batch(by_torchrun, monkeypatch):
+    whose = "torchrun's 2" if by_torchrun else "machine.devices = 2"
+    for name, value in {"RANK": 0, "WORLD_SIZE": 2, "LOCAL_WORLD_SIZE": 1}.items() if by_torchrun else ():
+        monkeypatch.setenv(name, str(value))
+    text = TEXT if by_torchrun else changed("  devices: 1 ", "  devices: 2 ")
+    fitting = changed("\n  batch_size: 1\n  gradient_frames", "\n  batch_size: 2\n  gradient_frames", text)
+    three = changed("  batch_size: 4\n\nsynthesize", "  batch_size: 3\n\nsynthesize", fitting)
+    images = changed("  enabled: false\n  generator: {", "  enabled: true\n  generator: {", three)
+    shared = f"{whose} processes share it equally, so it must be a multiple of 2"
+    before_work.check(STAGES["train"], "smoke", check(fitting, PATH))
+    for wrong, name in ((text, "train.batch_size is 1"), (images, "train_image_generator.batch_size is 3")):
+        with pytest.raises(InputError) as refused:
+            before_work.check(STAGES["train_image_generator" if wrong == images else "train"], "smoke", check(wrong, PATH))
+        assert str(refused.value) == f"params.yaml: datasets.smoke.{name}: {shared}"

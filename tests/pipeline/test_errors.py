@@ -85,7 +85,7 @@ def test_a_fault_of_the_machine_is_not_called_damage(opened_by, read, fault, tmp
     def fail(*_: object, **__: object) -> None:
         raise fault
 
-    path = tmp_path / checkpoint.DESCRIPTION
+    path = tmp_path / f"{checkpoint.VIDEO}.json"
     path.write_text("{}")
     monkeypatch.setattr(opened_by, fail)
     if opened_by == "pipeline.deeplabv3.load_file":
@@ -124,7 +124,7 @@ class Writing(Stage):
     def load(self): return run
 
 STAGES["writing"] = Writing("writing", "", per="dataset")
-print(runner.compute(Job("writing", "*", "ab12", sys.argv[1], {}, {}, {"libraries": {}}, "cpu", 1)))
+print(runner.compute(Job("writing", "*", "ab12", sys.argv[1], {}, {}, {"libraries": {}}, "cpu", 1, "")))
 """
 
 

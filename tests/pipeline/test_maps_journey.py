@@ -10,8 +10,9 @@ from finished_journey import WINDOWS
 from mapped_clips import MappedClips
 from PIL import Image
 
-from pipeline import arrays, dataset, evaluate, layout, learner, params, pose_map, report, synthesize, train, video
+from pipeline import arrays, dataset, evaluate, layout, learners, params, pose_map, report, synthesize, train, video
 from pipeline.checkpoint import TrainedGenerator
+from pipeline.devices import Devices
 from pipeline.errors import InputError
 from pipeline.index import read_index
 from pipeline.maps import ClipMaps, MapKind
@@ -49,14 +50,16 @@ class Finished:
 
 
 def synthesized(clips: MappedClips, clip: str, has: dict[str, Path | None], out: Path) -> None:
+    (clips.folder("work of synthesize") / clip).mkdir(exist_ok=True)
     of_clip = {stage: folder and folder / clip for stage, folder in has.items()}
     clip_folder = clips.folder("clips") / clip
     synthesize.run_clip(
         clip_folder,
         **of_clip,
-        train=clips.folder("train"),
+        **{stage: clips.folder(stage) for stage in ("train", "train_image_generator")},
         out=out,
-        p=params.Synthesize(first_frame="itself", part_frames=100, crf=30),
+        work=clips.folder("work of synthesize") / clip,
+        p=params.Synthesize(first_frame="itself", part_frames=4, crf=30),
         made_by={},
         device="cpu",
     )
@@ -74,6 +77,7 @@ def journey(root: Path, has: set[str]) -> Finished:
         chosen = params.Dataset(exclude=[], min_frames=6)
         dataset.run_split(split, clips.folder("clips"), optical_flow=flow, out=data, p=chosen, **maps)
     arguments = {"optical_flow": flow, "dataset": data, "out": clips.folder("train"), "work": clips.folder("work"), **maps}
+    arguments["watch"] = clips.folder("watch")
     train.run(clips.folder("clips"), **arguments, p=TINY, device="cpu")
     for clip in (*USED, "gone"):
         (clips.folder("synthesize") / clip).mkdir()
@@ -219,9 +223,8 @@ def test_maps_of_another_kind_than_it_was_trained_on_are_refused(tmp_path):
         dataset.run_split(
             split, clips.folder("clips"), optical_flow=clips.folder("optical_flow"), out=clips.folder("dataset"), p=chosen, **clips.maps()
         )
-    train.run(
-        clips.folder("clips"), **arguments, **clips.maps(), work=clips.folder("work"), p=TINY.model_copy(update={"steps": 1}), device="cpu"
-    )
+    arguments |= {"work": clips.folder("work"), "watch": clips.folder("watch")}
+    train.run(clips.folder("clips"), **arguments, **clips.maps(), p=TINY.model_copy(update={"steps": 1}), device="cpu")
     other = MappedClips(tmp_path / "other", {"canny"})
     other.add("b", "test", 6)
     with pytest.raises(InputError, match="b: its maps are 1 edge channels; the generator was trained on 15 edge channels"):
@@ -230,4 +233,4 @@ def test_maps_of_another_kind_than_it_was_trained_on_are_refused(tmp_path):
 
 def test_a_foreground_generator_without_labels_is_refused(tmp_path):
     with pytest.raises(InputError, match="train.generator.foreground is true, but there are no label maps"):
-        learner._generator_arguments(TRAINING, MapKind(None, False, 1, 0), each_alone=False)
+        learners.vid2vid(TRAINING, MapKind(None, False, 1, 0), Devices("cpu"))

@@ -20,3 +20,28 @@ def test_without_a_terminal_a_line_says_how_far_it_is(capsys, monkeypatch):
 def test_an_exception_ends_the_bar():
     with pytest.raises(RuntimeError), progress.bar("x", 1):
         raise RuntimeError
+
+
+def test_what_was_done_earlier_says_nothing_about_the_rate(capsys, monkeypatch):
+    monkeypatch.setattr(progress, "SECONDS_BETWEEN_LINES", -1.0)
+    clock = iter([0.0, 4.0])
+    monkeypatch.setattr(progress.time, "monotonic", lambda: next(clock))
+    with progress.bar("train@mine", 10, done=5) as bar:
+        bar.advance("x")
+    assert capsys.readouterr().err == "train@mine: 6/10, 4.00 s each, 16 s left, x\n"
+
+
+def test_who_knows_the_rate_better_says_it(capsys, monkeypatch):
+    monkeypatch.setattr(progress, "SECONDS_BETWEEN_LINES", -1.0)
+    with progress.bar("train@mine", 10) as bar:
+        bar.advance("x", rate=3.0)
+    assert capsys.readouterr().err == "train@mine: 1/10, 3.00/s, 3 s left, x\n"
+
+
+def test_a_bar_within_another_is_a_line_of_the_same_display(monkeypatch):
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
+    with progress.bar("train@mine", 1) as outer, progress.bar("train", 5, done=2) as inner:
+        assert [(task.description, task.completed) for task in outer._bar.tasks] == [("train@mine", 0), ("train", 2)]
+        assert inner._bar is outer._bar and outer._bar.live.is_started
+    with progress.bar("evaluate@mine", 1) as after:
+        assert after._bar is not outer._bar and not outer._bar.live.is_started

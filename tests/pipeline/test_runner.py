@@ -20,7 +20,7 @@ def done(store: Store, item: str, reasons: list[str], made: int = 0) -> Job:
         left_out = [{"clip": f"{item}_{n:06d}", "reason": reason} for n, reason in enumerate(reasons)]
         if left_out:
             pd.DataFrame(left_out).to_csv(layout.clips_left_out(out), index=False)
-    return Job("clips", item, item, str(store.root), {}, {}, {}, "cpu", 1)
+    return Job("clips", item, item, str(store.root), {}, {}, {}, "cpu", 1, "")
 
 
 def faceless(seen: int, times: int) -> list[str]:

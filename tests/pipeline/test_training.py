@@ -6,13 +6,17 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import psutil
 import pytest
 import torch
 from mapped_clips import MappedClips
 from safetensors.torch import load_file
 
 from pipeline import dataset, layout, learner, params, train
+from pipeline.checkpoint import TrainedImageGenerator
 from pipeline.errors import InputError
+from pipeline.live_table import rows_of
+from pipeline.maps import MapKind
 from tests.pipeline.test_report import TRAINING
 
 SMALL = {"width": 4, "layers": 2, "scales": 2}
@@ -52,11 +56,28 @@ class Folder:
         for folder in (out, work):
             folder.mkdir(exist_ok=True)
         arguments = {"optical_flow": self.clips.folder("optical_flow"), "dataset": self.clips.folder("dataset"), **self.clips.maps()}
-        train.run(self.clips.folder("clips"), **arguments, out=out, work=work, p=p, device="cpu")
+        train.run(self.clips.folder("clips"), **arguments, out=out, work=work, watch=self.watch(name), p=p, device="cpu")
+        return out
+
+    def train_image_generator(self, name: str, generator: dict[str, int], **changes: Any) -> Path:
+        p = params.Train.model_validate({**TRAINING.model_dump(), **TINY, **changes})
+        section = params.TrainImageGenerator.model_validate(
+            {"enabled": True, "generator": generator, "scales": 1, "steps": 2, "learning_rate": 0.001, "batch_size": 2}
+        )
+        out, work = self.root / name, self.work(name)
+        for folder in (out, work):
+            folder.mkdir(exist_ok=True)
+        arguments = {"optical_flow": self.clips.folder("optical_flow"), "dataset": self.clips.folder("dataset"), **self.clips.maps()}
+        train.run_image_generator(
+            self.clips.folder("clips"), **arguments, out=out, work=work, watch=self.root / f"{name}.watch", p=p, image=section, device="cpu"
+        )
         return out
 
     def work(self, name: str) -> Path:
         return self.root / f"{name}.work"
+
+    def watch(self, name: str) -> Path:
+        return self.root / f"{name}.watch"
 
 
 @pytest.fixture(scope="module")
@@ -121,6 +142,11 @@ def test_a_training_that_was_killed_ends_as_if_it_had_never_stopped(folder, monk
     assert files(again) == files(whole)
     ours, theirs = (torch.load(layout.training_state(folder.work(f"{name}-{killed_in}"))) for name in ("killed", "whole"))
     torch.testing.assert_close(ours, theirs, rtol=0, atol=0)
+    curves = [rows_of(layout.live_steps(folder.watch(f"{name}-{killed_in}"))) for name in ("killed", "whole")]
+    ours, theirs = ([(row["step"], row["learning_rate"], row["generator_total"]) for row in rows] for rows in curves)
+    assert ours == theirs and [step for step, *_ in ours] == list(range(1, len(ours) + 1))
+    ours, theirs = (rows_of(layout.live_validations(folder.watch(f"{name}-{killed_in}"))) for name in ("killed", "whole"))
+    assert ours == theirs and ours
 
 
 def test_sigterm_saves_after_the_step_and_is_then_delivered(folder, monkeypatch):
@@ -143,6 +169,19 @@ def test_sigterm_saves_after_the_step_and_is_then_delivered(folder, monkeypatch)
     assert delivered == [True]
     assert torch.load(layout.training_state(folder.work("sigterm")))["step"] == 3
     assert files(folder.train("sigterm", save_every=100)) == files(folder.train("no-sigterm", save_every=100))
+
+
+def test_processes_that_load_windows_are_not_ended_with_the_group_of_the_training(folder, monkeypatch):
+    step, groups = learner.step, set[int]()
+
+    def watched(*arguments):
+        groups.update(os.getpgid(process.pid) for process in psutil.Process().children())
+        return step(*arguments)
+
+    monkeypatch.setattr(learner, "step", watched)
+    monkeypatch.setitem(train.LOADER_WORKERS, "cpu", 1)
+    folder.train("loaded", steps=1)
+    assert groups and os.getpgrp() not in groups
 
 
 def test_every_term_is_logged_by_its_name(folder):
@@ -250,3 +289,22 @@ def test_losses_fall(folder, precision):
     """Of a training long enough to learn stripes: every mean over the last steps of what compares with the real is below the first's."""
     table = pd.read_csv(layout.losses(folder.train(f"long-{precision}", **LONG, precision=precision)))
     assert table["reconstruction"].iloc[-1] < 0.92 * table["reconstruction"].iloc[0]
+
+
+@pytest.mark.parametrize("local_blocks", [0, 1])
+def test_an_image_generator_learns_from_single_frames_and_is_saved_with_the_maps_that_it_knows(folder, local_blocks):
+    generator = {"width": 8, "downsamplings": 2, "blocks": 1, "local_blocks": local_blocks}
+    out = folder.train_image_generator(f"image-{local_blocks}", generator)
+    trained = TrainedImageGenerator(layout.networks(out), "cpu")
+    assert trained.kind == MapKind.of(folder.clips.map_folders().of("a"))
+    assert terms(out) == {*{f"image_{name}" for name in ("gan", "feature_matching", "real", "fake")}, "reconstruction"}
+    other = folder.train_image_generator(f"other-{local_blocks}", generator, seed=1)
+    ours, theirs = (load_file(layout.networks(folder) / "image_generator.safetensors") for folder in (out, other))
+    assert any((ours[name] != theirs[name]).any() for name in ours)
+
+
+@pytest.mark.parametrize("checkpointed", [{}, {"batch_size": 2, "precision": "bfloat16"}])
+def test_gradient_checkpointing_changes_nothing_but_memory(folder, checkpointed):
+    name = "-".join(["checkpointed", *checkpointed])
+    plain, saved = (folder.train(f"{name}-{on}", checkpointing=on, **checkpointed) for on in (False, True))
+    torch.testing.assert_close(weights(saved), weights(plain), rtol=0, atol=0)

@@ -31,17 +31,24 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
             arrays.writing(layout.arrays(root / clip, "optical_flow"), {"strides": [1, 2]}) as moved,
         ):
             for t in range(frames):
-                rgb.append("rgb", np.full((4, 4, 3), t if clip == "a" else 100 + t, np.uint8))
+                frame = np.full((4, 4, 3), t if clip == "a" else 100 + t, np.uint8)
+                frame[:, 1:, 1] = [1, 2, 3]
+                rgb.append("rgb", frame)
                 labels.append("label", np.full((4, 4), t if clip == "a" else 10, np.uint8))
                 instances.append("instance", np.zeros((4, 4), np.uint16))
                 moved.append("optical_flow_1", np.full((4, 4, 2), t, np.float16))
                 moved.append("optical_flow_2", np.full((4, 4, 2), 200 + t, np.float16))
-                moved.append("confidence_1", np.full((4, 4), 255 if t else 0, np.uint8))
+                for stride in (1, 2):
+                    moved.append(f"confidence_{stride}", np.full((4, 4), 255 if t >= stride else 0, np.uint8))
     return root
 
 
+CHANGED = {"flip": 0.0, "scale_range": [1.0, 1.0], "crop": None, "spacing": [1], "drop_parts": 0.0}
+
+
 def windows(folder: Path, **changes: object) -> Windows:
-    index = pd.DataFrame(changes.pop("index", None) or {"clip": list(CLIPS), "start": 0, "num_frames": list(CLIPS.values())})
+    rows = changes.pop("index", None) or {"clip": list(CLIPS), "start": 0, "num_frames": list(CLIPS.values())}
+    index = pd.DataFrame({**rows, "height": 4, "width": 4})
     strides = changes.pop("strides", [])
     p = training({"window_frames": 3, "sequence_frames": 3, "batch_size": 2, "start_from_nothing": 0.5, "seed": 0, "steps": 100, **changes})
     folders = Folders(folder, folder, MapFolders(folder, folder, None, None))
@@ -156,3 +163,25 @@ def test_only_the_used_part_of_a_clip_is_seen(folder):
     shown = [data[step] for step in range(1, 61)]
     assert {colours(real)[0] for window in shown for real in window.real} == {5, 6, 102}
     assert {colours(before)[0] for window in shown for before in window.before} == {3, 4, 100}
+
+
+def test_spaced_frames_have_the_flow_between_them(folder):
+    spaced = {**CHANGED, "spacing": [2]}
+    window = windows(folder, augmentation=spaced, start_from_nothing=0.0, window_frames=1, sequence_frames=1, strides=[1])[1]
+    seen = colours(window.before[0]) + colours(window.real[0])
+    assert seen == [seen[0], seen[0] + 2, seen[0] + 4]
+    assert labels(window.maps, 0) == (seen if seen[0] < 100 else [10] * 3)
+    assert window.optical_flow[0, 0, 0, 0, 1].item() == 200 + seen[-1] % 100
+
+
+def test_a_sequence_is_changed_as_a_whole_over_all_its_steps(folder):
+    """All four columns differ, so what is mirrored shows; the flow of a mirrored sequence goes the other way."""
+    mirrored = {**CHANGED, "flip": 1.0}
+    for number in (1, 2):
+        settings = {"window_frames": 2, "sequence_frames": 4, "strides": [1], "batch_size": 1}
+        plain, changed = windows(folder, **settings)[number], windows(folder, augmentation=mirrored, **settings)[number]
+        assert torch.equal(changed.real, plain.real.flip(-2)) and torch.equal(changed.before, plain.before.flip(-2))
+        sign = torch.tensor([-1, 1], dtype=torch.float16)
+        assert torch.equal(changed.optical_flow, plain.optical_flow.flip(-2) * sign)
+        for stride, groups in plain.groups.items():
+            assert torch.equal(changed.groups[stride].optical_flow, groups.optical_flow.flip(-2) * sign)

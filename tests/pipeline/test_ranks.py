@@ -1,0 +1,114 @@
+"""One job in two real processes, connected by gloo."""
+
+import dataclasses
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+import tiny_ranks
+import torch
+
+from pipeline import params, runner
+from pipeline.errors import InputError
+from pipeline.store import Store
+from tests.conftest import REPOSITORY
+from tests.flows.processes import assert_ended, wait_for
+
+START_SECONDS = 120
+"""Both import torch, on a machine that others use, too."""
+
+
+def test_ranks_compute_together_with_the_threads_asked_for_and_the_first_alone_writes(tmp_path: Path) -> None:
+    assert runner.compute(tiny_ranks.job(tmp_path, "well")).state == "computed"
+    store = Store(tmp_path)
+    assert store.files("ab12") == ["0.txt"]
+    assert (store.path("ab12") / "0.txt").read_text() == "11 4"
+
+
+@pytest.mark.parametrize(
+    ("how", "problem", "traced"), [("refused", "the maps are upside down", False), ("raises", "RuntimeError: the disk coughed", True)]
+)
+def test_what_fails_in_any_rank_is_told_as_if_there_were_one_process(how: str, problem: str, traced: bool, tmp_path: Path) -> None:
+    outcome = runner.compute(tiny_ranks.job(tmp_path, how))
+    assert (outcome.state, outcome.problem) == ("failed", problem)
+    assert ("the disk coughed" in outcome.trace) == traced
+    assert not Store(tmp_path).has("ab12")
+    assert not psutil.Process().children(recursive=True)
+
+
+def test_a_killed_rank_is_reported_and_takes_the_other_along(tmp_path: Path) -> None:
+    outcomes = []
+    computing = threading.Thread(target=lambda: outcomes.append(runner.compute(tiny_ranks.job(tmp_path, "lasts"))), daemon=True)
+    computing.start()
+    both = ranks_of(tmp_path)
+    both[1].kill()
+    computing.join(30)
+    assert [outcome.problem for outcome in outcomes] == ["adding: process 1 of 2 was killed (out of memory?)"]
+    assert outcomes[0].trace  # no bad input: may be tried again
+    assert_ended(both, 0)
+
+
+@pytest.fixture
+def starter(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
+    """Computes a job that lasts."""
+    paths = {"PYTHONPATH": os.pathsep.join([str(REPOSITORY), str(Path(__file__).parent)])}
+    command = [sys.executable, "-m", "tiny_ranks", str(tmp_path)]
+    process = subprocess.Popen(command, env={**os.environ, **paths}, stdout=subprocess.PIPE, text=True, start_new_session=True)
+    yield process
+    process.kill()
+    process.communicate()
+
+
+def whole_group(process: subprocess.Popen[str]) -> None:
+    """As a supervisor does."""
+    os.killpg(process.pid, signal.SIGTERM)
+
+
+@pytest.mark.parametrize("end", [subprocess.Popen.terminate, whole_group], ids=["itself", "its-group"])
+def test_sigterm_reaches_each_rank_once_and_waits_until_they_have_saved(
+    end: Callable[[subprocess.Popen[str]], None], starter: subprocess.Popen[str], tmp_path: Path
+) -> None:
+    both = ranks_of(tmp_path)
+    end(starter)
+    assert starter.wait(30) == 128 + signal.SIGTERM
+    assert [(work(tmp_path) / f"{number}.saved").read_text() for number in (0, 1)] == ["told 1 time"] * 2
+    assert_ended(both, 0)
+    assert not Store(tmp_path).has("ab12")
+    assert list((tmp_path / "tmp").iterdir()) == []
+
+
+def test_no_rank_outlives_the_process_that_started_it(starter: subprocess.Popen[str], tmp_path: Path) -> None:
+    both = ranks_of(tmp_path)
+    starter.kill()
+    assert_ended(both)
+
+
+def ranks_of(store: Path) -> list[psutil.Process]:
+    """Once both are at work."""
+    files = [work(store) / f"{number}.pid" for number in (0, 1)]
+    wait_for(lambda: all(file.exists() and file.read_text() for file in files), START_SECONDS)
+    return [psutil.Process(int(file.read_text())) for file in files]
+
+
+def work(store: Path) -> Path:
+    return store / "work" / "ab12"
+
+
+@pytest.mark.parametrize(("number", "here"), [("machine.devices", 4), ("torchrun's --nproc-per-node", 3)])
+def test_less_gpus_than_processes_are_named(number: str, here: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    if here == 3:
+        for name, value in {"RANK": 0, "WORLD_SIZE": 6, "LOCAL_WORLD_SIZE": here}.items():
+            monkeypatch.setenv(name, str(value))
+    job = dataclasses.replace(tiny_ranks.job(Path("store"), "well"), device="cuda", ranks=4)
+    machine = params.Machine(device="cuda", threads=1, devices=4, workers=1, task_runner="local")
+    with pytest.raises(InputError) as refused:
+        runner.require_device([job], machine)
+    assert str(refused.value) == f"{number} is {here}, each with a GPU of its own, but torch finds 2 here: it may be at most 2"

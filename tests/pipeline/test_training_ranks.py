@@ -1,0 +1,84 @@
+"""A training by two processes is that by one."""
+
+import shutil
+import threading
+from pathlib import Path
+
+import pandas as pd
+import psutil
+import torch
+from double_rank import double_precision
+from safetensors.torch import load_file
+from test_training import PHASES, TINY, Folder
+
+from pipeline import layout, params, runner
+from pipeline.plan import Job
+from pipeline.store import Store
+from pipeline.worker import Outcome
+from tests.flows.processes import wait_for
+from tests.pipeline.test_report import TRAINING
+
+START_SECONDS = 120
+
+TWO = {**PHASES, "batch_size": 2, "ema_decay": 0.5, "start_from_nothing": 0.5, "log_every": 1, "preview_every": 3, "save_every": 100}
+LAST_STEP = 9
+
+
+class Trainings(Folder):
+    """In a store, each by some processes."""
+
+    def __init__(self, root: Path) -> None:
+        super().__init__(root)
+        self.store = Store(root / ".store")
+
+    def compute(self, key: str, ranks: int) -> Outcome:
+        p = params.Train.model_validate({**TRAINING.model_dump(), **TINY, **TWO})
+        arguments = {**{name: self.clips.folder(name) for name in ("clips", "optical_flow", "dataset")}, **self.clips.maps()}
+        made_by = {"libraries": {"torch": "1"}}
+        return runner.compute(Job("train", "*", key, str(self.store.root), arguments, {"p": p}, made_by, "cpu", 1, ranks))
+
+    def done(self, key: str, ranks: int) -> Path:
+        outcome = self.compute(key, ranks)
+        assert outcome.state == "computed", outcome
+        return self.store.path(key)
+
+    def stopped(self, key: str) -> Outcome:
+        """After some steps, because SIGTERM has reached the second of two processes alone."""
+        outcomes: list[Outcome] = []
+        computing = threading.Thread(target=lambda: outcomes.append(self.compute(key, 2)), daemon=True)
+        computing.start()
+        wait_for(layout.preview(self.store.work(key), 3).exists, START_SECONDS)
+        (second,) = (process for process in psutil.Process().children() if process.environ().get("RANK") == "1")
+        second.terminate()
+        computing.join(60)
+        return outcomes[0]
+
+    def step(self, key: str) -> int:
+        return torch.load(layout.training_state(self.store.work(key)))["step"]
+
+
+def assert_equal(ours: Path, theirs: Path, tolerance: float) -> None:
+    torch.testing.assert_close(weights_that_count(ours), weights_that_count(theirs), rtol=0, atol=tolerance)
+    tables = [pd.read_csv(layout.losses(out)) for out in (ours, theirs)]
+    assert len(tables[0]) == LAST_STEP
+    pd.testing.assert_frame_equal(*tables, rtol=1e-5, atol=1e-8)  # written with 6 digits
+
+
+def weights_that_count(out: Path) -> dict[str, torch.Tensor]:
+    """Without what an instance norm takes away again: the bias before it, which nothing but rounding moves."""
+    weights = load_file(layout.networks(out) / "generator.safetensors")
+    return {name: weight for name, weight in weights.items() if "head" in name or not name.endswith(".bias")}
+
+
+def test_two_processes_train_what_one_does_and_either_goes_on_where_two_were_stopped(tmp_path: Path) -> None:
+    with double_precision():
+        trainings = Trainings(tmp_path)
+        one, two = trainings.done("ab01", 1), trainings.done("ab02", 2)
+        assert_equal(two, one, 1e-8)
+
+        outcome = trainings.stopped("ab03")
+        assert (outcome.state, "was ended by SIGTERM" in outcome.problem) == ("failed", True), outcome
+        assert 3 <= trainings.step("ab03") < LAST_STEP
+        shutil.copytree(trainings.store.work("ab03"), trainings.store.work("ab04"), dirs_exist_ok=True)
+        assert_equal(trainings.done("ab03", 2), two, 0)
+        assert_equal(trainings.done("ab04", 1), one, 1e-8)
