@@ -51,7 +51,7 @@ def main() -> None:
         torch.set_num_threads(1)
         make(variants[0].dataset("street"), ("clips", "segmentation_model"))
         dataset = variants[1].dataset("street")
-        make(dataset, (*BEFORE, "train", "train_per_frame", *METHODS))
+        make(dataset, (*BEFORE, "train", "train_per_frame", "train_image_generator", *METHODS))
         table = measured(dataset, load(layout.PARAMS).section(params.Evaluate, dataset))
     out.mkdir(exist_ok=True)
     table.to_csv(out / "drift.csv", index=False, float_format="%.6g", lineterminator="\n")

@@ -38,7 +38,7 @@ COMPUTED = ("clips", "segmentation", "optical_flow", "instances", "quality")
 ORDER = (
     *("clips", "segmentation_model", "segmentation", "segmentation_scores", "optical_flow", "instances", "pose", "edges"),
     *("quality", "quality_page", "dataset"),
-    *("train", "train_per_frame", "synthesize", "synthesize_per_frame", "evaluate", "report"),
+    *("train", "train_per_frame", "train_image_generator", "synthesize", "synthesize_per_frame", "evaluate", "report"),
 )
 
 

@@ -28,7 +28,7 @@ BEFORE = ("clips", "segmentation_model", "segmentation", "optical_flow", "instan
 """What comes before training."""
 SHARED = ("clips", "segmentation", "optical_flow", "instances", "dataset")
 """Of it, what all variants of a world have in common; each has scores of its own, and an empty segmentation model."""
-AFTER = ("train", "train_per_frame", "synthesize", "synthesize_per_frame", "evaluate")
+AFTER = ("train", "train_per_frame", "train_image_generator", "synthesize", "synthesize_per_frame", "evaluate")
 
 
 @dataclass(frozen=True)

@@ -152,6 +152,7 @@ def build_generator(
     norm: Norm = "instance",
     blend: Blend = "foreground_last",
     mask: MaskKind = "soft",
+    skips_empty_past: bool = True,
 ) -> Generator:
     """The generator of one scale; 0 is the coarsest.
 
@@ -187,7 +188,7 @@ def build_generator(
         motion=motion_branch() if warping else None,
         foreground=foreground_branch() if foreground else None,
         blend=blend,
-        skips_empty_past=norm == "instance",
+        skips_empty_past=skips_empty_past,
     )
 
 

@@ -56,11 +56,13 @@ class VideoGenerator(nn.Module):
         norm: Norm = "instance",
         blend: Blend = "foreground_last",
         mask: MaskKind = "soft",
+        skips_empty_past: bool = True,
         each_alone: bool = False,
         checkpointing: bool = False,
     ) -> None:
         """`map_channels` are one frame's; `width` is the coarsest scale's and halves at each finer one.
 
+        `skips_empty_past`: False for published weights, which begin with zeros for a past (see Generator).
         `each_alone`: every frame is made as if it were a video's first, from its own maps alone (the per-frame baseline).
         `checkpointing`: each scale of each frame is computed again in the backward pass, so that only one of them holds what it computes
         on the way. It changes nothing else, and is no part of what a generator is.
@@ -87,6 +89,7 @@ class VideoGenerator(nn.Module):
                 norm=norm,
                 blend=blend,
                 mask=mask,
+                skips_empty_past=skips_empty_past,
             )
             for scale in range(scales)
         )

@@ -1,26 +1,29 @@
 """Where a training runs: a CPU or GPU, or one of several processes that share a batch (`pipeline.ranks` or
 torchrun has started them). Through accelerate."""
 
-import os
 from collections.abc import Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from pipeline.errors import InputError
+from pipeline.launched import by_torchrun
+
 
 class Devices:
     """This process and, if there are any, the others that train the same networks with it."""
 
-    def __init__(self, device: str) -> None:
-        self.processes = int(os.environ.get("WORLD_SIZE", "1"))
-        self.process = int(os.environ.get("RANK", "0"))
+    def __init__(self, device: str | torch.device, *, alone: bool = False) -> None:
+        """`alone`: as if there were no others."""
+        launched = None if alone else by_torchrun()
+        self.processes, self.process = (launched.processes, launched.number) if launched else (1, 0)
         self.device = torch.device(device)
         self._accelerator: Any = None
         if self.processes > 1:
             from accelerate import Accelerator
 
-            self._accelerator = Accelerator(cpu=device == "cpu")
+            self._accelerator = Accelerator(cpu=self.device.type == "cpu")
             self.device = self._accelerator.device
 
     @property
@@ -40,7 +43,14 @@ class Devices:
 
     def any(self, here: bool) -> bool:
         """Whether it is so in any process."""
+        if not self._accelerator:
+            return here
         return bool(self.mean(torch.tensor(float(here), device=self.device)) > 0)
+
+    def require_equal(self, number: int, what: str) -> None:
+        """InputError where processes differ in it."""
+        if self.any(self.mean(torch.tensor(float(number), dtype=torch.float64, device=self.device)).item() != number):
+            raise InputError(f"processes that train together differ in {what}")
 
     def gathered(self, parts: Sequence[Tensor]) -> list[Tensor]:
         """Of each tensor, whose first axis is the batch's, that of the whole batch."""

@@ -58,25 +58,31 @@ class Stepped:
     """What is wrong with them; then nothing was changed."""
 
 
-def step(learner: Learner, batch: Batch, carried: Carried | None, step: Step, p: params.Train, devices: Devices) -> Stepped:
+def step(learner: Learner, batch: Batch, carried: Carried | None, at: Step, p: params.Train, devices: Devices) -> Stepped:
     networks, kind, weights, dtype = learner.networks, learner.kind, p.weights.model_dump(), AUTOCAST[p.precision]
     with torch.autocast(devices.device.type, dtype, enabled=dtype is not None):
-        fake = generate(networks.generator, kind, batch, carried, step)
+        fake = generate(networks.generator, kind, batch, carried, at)
         seen = cut_off(fake)
-        judged = judge(networks, kind, batch, seen, carried, step)
-        g_terms = generator_side(networks, kind, judged, batch, seen, carried, step, p.gan)
+        judged = judge(networks, kind, batch, seen, carried, at)
+        g_terms = generator_side(networks, kind, judged, batch, seen, carried, at, p.gan)
         d_terms = discriminator_side(judged, p.gan)
     g_loss, d_loss = total(g_terms, weights), total(d_terms, weights)
     terms = _read({**g_terms, **d_terms, "generator_total": g_loss, "discriminator_total": d_loss}, devices)
     if problem := divergence.problem(terms, p.divergence):
         return Stepped(fake, terms, problem)
 
-    _update(learner, ["generator"], lead_back(learner.scaler.scale(g_loss), seen, fake), step.learning_rate, devices)
-    _update(learner, list(judged), learner.scaler.scale(d_loss), step.learning_rate, devices)
-    learner.scaler.update()
-    if learner.mean:
+    g_weights = _differentiate(learner, ["generator"], lead_back(learner.scaler.scale(g_loss), seen, fake), devices)
+    d_weights = _differentiate(learner, list(judged), learner.scaler.scale(d_loss), devices)
+    scale = learner.scaler.get_scale()
+    lengths = {"generator_gradient": _length(g_weights) / scale, "discriminator_gradient": _length(d_weights) / scale}
+    problem = divergence.problem(lengths, p.divergence)
+    if problem and not learner.scaler.is_enabled():
+        return Stepped(fake, {**terms, **lengths}, problem)
+
+    _update(learner, ["generator", *judged], at.learning_rate)
+    if learner.mean and not problem:
         learner.mean.update_parameters(networks.generator)
-    return Stepped(fake, terms, None)
+    return Stepped(fake, terms if problem else {**terms, **lengths}, _too_small(learner.scaler))
 
 
 def _read(terms: dict[str, Tensor], devices: Devices) -> dict[str, float]:
@@ -85,13 +91,32 @@ def _read(terms: dict[str, Tensor], devices: Devices) -> dict[str, float]:
     return dict(zip(terms, values, strict=True))
 
 
-def _update(learner: Learner, names: list[str], loss: Tensor, rate: float, devices: Devices) -> None:
+def _differentiate(learner: Learner, names: list[str], loss: Tensor, devices: Devices) -> list[Tensor]:
+    """Gives these networks their gradients, means over the processes; returns the weights that have one."""
     optimizers = [learner.optimizers[name] for name in names]
     for optimizer in optimizers:
-        optimizer.param_groups[0]["lr"] = rate
         optimizer.zero_grad(set_to_none=True)
     weights = [weight for optimizer in optimizers for weight in optimizer.param_groups[0]["params"]]
     torch.autograd.backward(loss, inputs=weights)  # nothing else: the fakes that a discriminator saw need no gradients
-    devices.average([weight.grad for weight in weights if weight.grad is not None])
-    for optimizer in optimizers:
+    changed = [weight for weight in weights if weight.grad is not None]
+    devices.average([weight.grad for weight in changed])
+    return changed
+
+
+def _length(weights: list[Tensor]) -> float:
+    """Of their gradients as one vector."""
+    return nn.utils.get_total_norm([weight.grad for weight in weights if weight.grad is not None]).item()
+
+
+def _update(learner: Learner, names: list[str], rate: float) -> None:
+    """With float16, a network whose gradients are not finite stays as it is, and the next step's are scaled less."""
+    for optimizer in (learner.optimizers[name] for name in names):
+        optimizer.param_groups[0]["lr"] = rate
         learner.scaler.step(optimizer)
+    learner.scaler.update()
+
+
+def _too_small(scaler: GradScaler) -> str | None:
+    """With float16, an overflow now and then is usual; where no scale helps, the training is lost."""
+    scale = scaler.get_scale()
+    return f"gradients are beyond float16 at a scale of {scale:g}" if scaler.is_enabled() and scale < 1 else None

@@ -50,7 +50,7 @@ def _video_learner(p: params.Train, maps: MapKind, devices: Devices, *, each_alo
     if p.generator.foreground and not (maps.palette and maps.palette.foreground):
         lacking = f"palette {maps.palette.name} marks no class as foreground" if maps.palette else "there are no label maps"
         raise InputError(f"train.generator.foreground is true, but {lacking}")
-    arguments = {**p.generator.model_dump(), "map_channels": maps.channels, "each_alone": each_alone}
+    arguments = {**p.generator.model_dump(), "map_channels": maps.channels, "skips_empty_past": True, "each_alone": each_alone}
     arguments |= {"warping": False} if each_alone else {}
     kind = _image_kind(p.generator.scales, p) if each_alone else _video_kind(p)
     torch.manual_seed(p.seed)

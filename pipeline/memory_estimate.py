@@ -107,15 +107,8 @@ def _largest(
 ) -> int:
     """Bytes at the largest moment of the step, above those before it."""
     before = allocations.peak = allocations.bytes
-    learner.step(learning, batch, carried, step, p, _Alone(devices.device))
+    learner.step(learning, batch, carried, step, p, Devices(devices.device, alone=True))
     return allocations.peak - before
-
-
-class _Alone(Devices):
-    """The device, as if no other process trained with this one."""
-
-    def __init__(self, device: torch.device) -> None:
-        self.device, self._accelerator = device, None
 
 
 def _copied(learning: Learner, p: params.Train) -> Learner:

@@ -41,7 +41,7 @@ MACHINERY = frozenset(
             "preview",
             "progress",
         ),
-        *("allocations", "devices", "memory_estimate", "stopping", "training_state", "training_watch"),
+        *("allocations", "memory_estimate", "stopping", "training_watch"),
         *("prepare", "provenance", "rank", "ranks", "runner", "scan", "store", "store_care", "torchrun"),
         *("weights", "weights_care", "worker", "yaml_file"),
     )

@@ -1,4 +1,4 @@
-"""SIGTERM in the middle of a training: it ends after the step, and what it has learned is saved first."""
+"""SIGTERM or Ctrl-C in the middle of a training: it ends after the step, and what it has learned is saved first."""
 
 import os
 import signal
@@ -6,29 +6,34 @@ import threading
 from types import FrameType, TracebackType
 from typing import Any
 
+SIGNALS = (signal.SIGTERM, signal.SIGINT)
+
 
 class Stopping:
-    """Within the block, a first SIGTERM sets `asked`; it is delivered at the block's end, to whoever handled it before.
+    """Within the block, a first signal sets `asked`; it is delivered at the block's end, to whoever handled it before.
 
-    Somebody else may set `asked`, too: another of the processes that train has got the signal.
+    `agreed` is for the loop to set: all processes that train together stop after the same step, also those that got no signal.
     """
 
     def __init__(self) -> None:
-        self.asked = False
-        self._before: Any = None
+        self.asked = self.agreed = False
+        self._signal = signal.SIGTERM
+        self._before: dict[signal.Signals, Any] = {}
         self._handles = threading.current_thread() is threading.main_thread()  # elsewhere Python allows no handler
 
     def __enter__(self) -> "Stopping":
         if self._handles:
-            self._before = signal.signal(signal.SIGTERM, self._ask)
+            self._before = {number: signal.signal(number, self._ask) for number in SIGNALS}
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        if self._handles:
-            signal.signal(signal.SIGTERM, self._before)
-        if self.asked:
-            os.kill(os.getpid(), signal.SIGTERM)
-            raise SystemExit(128 + signal.SIGTERM)
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+        if self.asked or self.agreed:
+            os.kill(os.getpid(), self._signal)
+            raise SystemExit(128 + self._signal)
 
     def _ask(self, number: int, frame: FrameType | None) -> None:
-        self.asked = True
+        if self.asked and number == signal.SIGINT:
+            raise KeyboardInterrupt  # Ctrl-C a second time: who presses it does not want to wait for the step
+        self.asked, self._signal = True, signal.Signals(number)

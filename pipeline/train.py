@@ -54,7 +54,7 @@ def run(
     device: str,
 ) -> None:
     folders = Folders(clips, optical_flow, MapFolders(segmentation, instances, edges, pose))
-    _train(learners.vid2vid, folders, dataset, Places(out, work, watch), p, Devices(device))
+    _train(learners.vid2vid, folders, dataset, Places("train", out, work, watch), p, Devices(device))
 
 
 def run_per_frame(
@@ -75,7 +75,7 @@ def run_per_frame(
     """Same parameters, steps and data, but each frame is made from its own maps alone: shows what the past is worth."""
     if per_frame.enabled:
         folders = Folders(clips, optical_flow, MapFolders(segmentation, instances, edges, pose))
-        _train(learners.per_frame, folders, dataset, Places(out, work, watch), p, Devices(device))
+        _train(learners.per_frame, folders, dataset, Places("train_per_frame", out, work, watch), p, Devices(device))
 
 
 def run_image_generator(
@@ -96,7 +96,14 @@ def run_image_generator(
     """pix2pixHD, for a video's first frames; what its own section does not say is as in `train`."""
     if image.enabled:
         folders = Folders(clips, optical_flow, MapFolders(segmentation, instances, edges, pose))
-        _train(partial(_pix2pix_hd, image), folders, dataset, Places(out, work, watch), _of_images(p, image), Devices(device))
+        _train(
+            partial(_pix2pix_hd, image),
+            folders,
+            dataset,
+            Places("train_image_generator", out, work, watch),
+            _of_images(p, image),
+            Devices(device),
+        )
 
 
 Build = Callable[[params.Train, MapKind, Devices], Learner]
@@ -104,6 +111,8 @@ Build = Callable[[params.Train, MapKind, Devices], Learner]
 
 @dataclass(frozen=True)
 class Places:
+    name: str
+    """The stage's."""
     out: Path
     work: Path
     """For what goes on after a stop."""
@@ -116,28 +125,31 @@ def _train(build: Build, folders: Folders, dataset: Path, places: Places, p: par
     learned, held_out = _held_out(index, p.validation)
     learning = build(p, MapKind.of(folders.maps.of(index["clip"].iloc[0])), devices)
     windows = _windows(folders, learned, learning, p, devices)
-    validation = Validation(_windows(folders, held_out, learning, p, devices), p.validation) if len(held_out) else None
+    judges = len(held_out) and devices.is_main
+    validation = Validation(_windows(folders, held_out, learning, p, devices), p) if judges else None
     state, schedule = TrainingState(places.work, learning.parts(), devices), windows.schedule
     state.resume()
-    _say(learning.kind, schedule, state)
-    watching = Watch(places.watch, "train", schedule.steps, state.step) if devices.is_main else nullcontext()
+    devices.require_equal(state.step, "the step that a training goes on from: does each see the same store?")
+    if devices.is_main:
+        _say(places.name, learning.kind, schedule, state)
+    watching = Watch(places.watch, places.name, schedule.steps, state.step) if devices.is_main else nullcontext()
     memory = memory_estimate.told(learning, schedule, index, p, devices)
     with memory, Stopping() as stopping, watching as watch:
         for (step, batch), waited in timed(_batches(windows, state.step + 1, learning, devices)):
             carried = None if step.starts_sequence else state.carried
             stepped = learner.step(learning, batch, carried, step, p, devices)
             state.step, state.skipped = step.number, state.skipped + 1 if stepped.problem else 0
-            divergence.judge(stepped.problem, step.number, state.skipped, p.divergence)
+            divergence.judge(stepped.problem, places.name, step.number, state.skipped, p.divergence)
             state.carried = None if stepped.problem or step.ends_sequence else carry(stepped.fake, carried, learning.kind)
             if not stepped.problem:
                 state.log(stepped.terms, p.log_every)
-            last, stopping.asked = step.number == schedule.steps, devices.any(stopping.asked)
+            last, stopping.agreed = step.number == schedule.steps, devices.any(stopping.asked)
             if watch:
                 watch.step(step.number, stepped.terms, learning_rate=step.learning_rate, waited_seconds=waited)
                 _look(learning, validation, state, batch, stepped.fake, watch, p, last=last)
-            if stopping.asked or last or step.number % p.save_every == 0:
+            if stopping.agreed or last or step.number % p.save_every == 0:
                 state.save()
-            if stopping.asked:
+            if stopping.agreed:
                 break
     if devices.is_main:
         _write(places.out, learning, state, p)
@@ -237,9 +249,9 @@ def _windows(folders: Folders, index: pd.DataFrame, learning: Learner, p: params
     return Windows(folders, index, learning.maps, p, past_frames=kind.past_frames, strides=kind.strides, **share)
 
 
-def _say(kind: Kind, schedule: Schedule, state: TrainingState) -> None:
+def _say(name: str, kind: Kind, schedule: Schedule, state: TrainingState) -> None:
     longest = schedule.longest_sequence()
     for stride in (stride for stride in kind.strides if 2 * stride >= longest):
-        logger.warning("train: the video discriminator of stride %d sees nothing: sequences have %d frames at most", stride, longest)
+        logger.warning("%s: the video discriminator of stride %d sees nothing: sequences have %d frames at most", name, stride, longest)
     if state.step:
-        logger.warning("train: continues after step %d of %d", state.step, schedule.steps)
+        logger.warning("%s: continues after step %d of %d", name, state.step, schedule.steps)

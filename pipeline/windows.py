@@ -135,14 +135,18 @@ class Windows(Dataset[Window]):
         random = np.random.Generator(np.random.Philox(key=[self.seed, step.begins]))
         from_nothing = random.random() < self.start_from_nothing
         footage = [self._sequence(random, step, from_nothing) for _ in range(self.batch_size)]
-        return stacked([self._window(footage[n], step, from_nothing) for n in self.mine])
+        return stacked([self._window(footage[n], step, from_nothing=from_nothing, strides=self.strides) for n in self.mine])
 
-    def beginning(self, clip: int, most_frames: int) -> Window:
-        """The first frames of a clip, by its number, as a video that starts from nothing; with a batch of one."""
-        frames = min(int(self.num_frames[clip]), most_frames)
+    def beginning(self, clip: int, most_frames: int, *, from_nothing: bool) -> Window:
+        """The first frames of a clip, by its number, as they are, with a batch of one; a video that starts from nothing, or goes on from
+        the clip's first real frames. There are no groups for video discriminators."""
+        apart = min(self.augmentation.spacing)
+        past = 0 if from_nothing else self.past_frames
+        frames = min((int(self.num_frames[clip]) - 1) // apart + 1 - past, most_frames)
         step = Step(1, 1, scales=1, only_finest=False, learning_rate=0.0, window_frames=frames, sequence_frames=frames)
-        footage = Footage(self.clips[clip], self.used_from[clip], 1, 0, augmentation.nothing(*self.sizes[clip]), NOTHING)
-        return stacked([self._window(footage, step, from_nothing=True)])
+        start = self.used_from[clip] + past * apart
+        footage = Footage(self.clips[clip], start, apart, -past, augmentation.nothing(*self.sizes[clip]), NOTHING)
+        return stacked([self._window(footage, step, from_nothing=from_nothing, strides=[])])
 
     def _sequence(self, random: np.random.Generator, step: Step, from_nothing: bool) -> Footage:
         needed, p = self.past_frames + step.sequence_frames, self.augmentation
@@ -155,9 +159,9 @@ class Windows(Dataset[Window]):
         change, dropped = augmentation.drawn(random, p, *self.sizes[number]), augmentation.dropped_parts(random, p)
         return Footage(self.clips[number], start, apart, 0 if from_nothing else -self.past_frames, change, dropped)
 
-    def _window(self, footage: Footage, step: Step, from_nothing: bool) -> Window:
+    def _window(self, footage: Footage, step: Step, *, from_nothing: bool, strides: Sequence[int]) -> Window:
         first, end = step.first_frame, step.first_frame + step.window_frames
-        reach = max(self.past_frames, min(first, max(self.strides, default=0) * (GROUP - 1)))
+        reach = max(self.past_frames, min(first, max(strides, default=0) * (GROUP - 1)))
         before = min(reach, first - footage.least)
         frames = arrays.reading(layout.arrays(self.folders.clips / footage.clip, "frames"))
         rgb = footage.change.rgb(frames["rgb"].take(footage.frames(first - before, end)))
@@ -166,7 +170,7 @@ class Windows(Dataset[Window]):
         confidence = moved.confidence(range(first, end), optical_flow)
         if from_nothing and first == 0:
             confidence[0] = 0
-        groups = {stride: moved.groups(stride, first, end) for stride in self.strides}
+        groups = {stride: moved.groups(stride, first, end) for stride in strides}
         return Window(
             self._maps(footage, footage.frames(first - self.past_frames, end)),
             torch.from_numpy(rgb[:before]),
