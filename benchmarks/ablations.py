@@ -17,7 +17,7 @@ from jaxtyping import Bool, Float, UInt8
 from torch import Tensor
 
 from benchmarks.measure import machine
-from benchmarks.variants import BEFORE, Settings, Variant, make, metrics, project
+from benchmarks.variants import SHARED, Settings, Variant, make, metrics, project
 from models.generator import Frame
 from models.maps import instance_edges
 from pipeline import layout, palettes, street_world
@@ -73,7 +73,7 @@ def tables(world: str, variants: list[Variant], settings: Settings) -> None:
     _print_masks(world, variants)
     if world == "street":
         _print_approach(variants, settings)
-    again = sum(computed[variant.name][stage] for variant in variants[1:] for stage in BEFORE if stage != "segmentation_scores")
+    again = sum(computed[variant.name][stage] for variant in variants[1:] for stage in SHARED)
     print(f"\nOf what comes before training, {again} results were computed again for a variant after the first.", flush=True)
 
 

@@ -25,7 +25,9 @@ CAMVID = Path("seg_gt/camvid_0016E5_15hz")
 SIDES = {"street": (1, 1), "camvid": (240 / 256, 176 / 128)}
 """Width and height of a world's frames, of those asked for."""
 BEFORE = ("clips", "segmentation_model", "segmentation", "optical_flow", "instances", "segmentation_scores", "dataset")
-"""What all variants of a world share."""
+"""What comes before training."""
+SHARED = ("clips", "segmentation", "optical_flow", "instances", "dataset")
+"""Of it, what all variants of a world have in common; each has scores of its own, and an empty segmentation model."""
 AFTER = ("train", "train_per_frame", "train_image_generator", "synthesize", "synthesize_per_frame", "evaluate")
 
 
