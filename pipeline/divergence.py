@@ -28,7 +28,11 @@ def judge(problem: str | None, stage: str, step: int, skipped: int, p: params.Di
         logger.warning("%s: step %d is skipped: %s", stage, step, problem)
         return
     after = f" for {skipped} steps in a row" if p.action == "skip" else ""
-    raise InputError(
-        f"{stage}: the training diverges at step {step}{after}: {problem}; with another train.divergence it goes on from its last saved "
-        "state, with a lower learning rate it begins anew"
-    )
+    raise InputError(f"{stage}: the training diverges at step {step}{after}: {problem}; {GOING_ON[p.action]}")
+
+
+GOING_ON = {
+    "stop": "with a higher train.divergence.above it goes on from its last saved state, with action skip or another rate it begins anew",
+    "skip": "with more train.divergence.patience it goes on from its last saved state, with another limit or rate it begins anew",
+}
+"""What a person may do: settings that are in the training's key make another training."""
