@@ -44,7 +44,7 @@ class Trainings(Folder):
         return runner.compute(self.job(key, ranks))
 
     def first_step(self, key: str, processes: int) -> tuple[dict[str, float], dict[str, torch.Tensor]]:
-        """Its terms; and of each weight the first moment of Adam, which is the gradient but for one factor."""
+        """Its terms; and of each weight the first moment of Adam, which is the gradient but for one factor; not all have one."""
         job = self.job(key, processes, earlier_phases=[], generator=TINY["generator"], steps=1)
         out = self.root / key
         out.mkdir()
@@ -53,9 +53,9 @@ class Trainings(Folder):
         networks = [name.removeprefix("network ") for name in saved["parts"] if name.startswith("network ")]
         gradients = {}
         for network in networks:
-            moments = saved["parts"][f"optimizer {network}"]["state"].values()
-            for name, moment in zip(saved["parts"][f"network {network}"], moments, strict=True):
-                gradients[f"{network} {name}"] = moment["exp_avg"]
+            names = list(saved["parts"][f"network {network}"])
+            for number, moments in saved["parts"][f"optimizer {network}"]["state"].items():
+                gradients[f"{network} {names[number]}"] = moments["exp_avg"]
         return saved["losses"][0], gradients
 
     def done(self, key: str, ranks: int) -> Path:
