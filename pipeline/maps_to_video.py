@@ -208,7 +208,7 @@ def _kept_side_by_side(made: Iterator[Made], parts: list[FrameParts]) -> Iterato
 
     keeping = [part.kept(of(number)) for number, part in enumerate(parts)]
     done = parts[0].done
-    for now in made:
+    for now in made:  # each of `keeping` takes its share of it
         frames = [next(keep) for keep in keeping[: len(now.rgb)]]
         if parts[0].done > done:
             done = parts[0].done

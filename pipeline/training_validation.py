@@ -36,13 +36,13 @@ class Validation:
         generator, kind = learning.result(), learning.kind
         batch = Batch.of(window, learning.maps, next(generator.parameters()).device, 0)
         num_frames, sums = batch.real.shape[1], Counter[str]()
+        foreground = batch.foreground if kind.foreground else None
         past: Tensor | State | None = batch.past(kind.past_frames)
         before = batch.before[:, -1:] if batch.before.shape[1] else None
         for first in range(0, num_frames, self._at_once):
             frames = slice(first, first + self._at_once)
             shown = slice(first, first + kind.past_frames + self._at_once)
-            foreground = batch.foreground[:, shown] if kind.foreground and batch.foreground is not None else None
-            made = generator(batch.maps[:, shown], foreground, past)
+            made = generator(batch.maps[:, shown], None if foreground is None else foreground[:, shown], past)
             terms = _terms(learning.networks.vgg, made.image, before, batch, frames)
             sums.update({name: float(term) * made.image.shape[1] for name, term in terms.items()})
             past, before = made.state, made.image[:, -1:]

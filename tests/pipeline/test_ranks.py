@@ -16,12 +16,19 @@ import torch
 
 from pipeline import params, ranks, runner
 from pipeline.errors import InputError
+from pipeline.journey import STAGES
 from pipeline.store import Store
 from tests.conftest import REPOSITORY
 from tests.flows.processes import assert_ended, wait_for
 
 START_SECONDS = 120
 """Both import torch, on a machine that others use, too."""
+
+
+@pytest.fixture(autouse=True)
+def one_more_stage(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(STAGES, "adding", tiny_ranks.STAGE)
+    monkeypatch.setattr(ranks, "COMMAND", tiny_ranks.COMMAND)
 
 
 def test_ranks_compute_together_with_the_threads_asked_for_and_the_first_alone_writes(tmp_path: Path) -> None:
