@@ -18,6 +18,9 @@ PROGRESS = re.compile(r"\S+: \d+/\d+, ")
 """How far a slow stage is; on a busy machine it may come in between."""
 SIZE = (32, 24)
 
+THREE_FRAMES = "{window_frames: 3, sequence_frames: 3, generator: {past_frames: 1}, video_discriminator: {strides: [1]}}"
+"""For clips of four."""
+
 
 class Project:
     """A folder with params.yaml, where the pipeline's commands are called."""
@@ -73,7 +76,7 @@ def project(tmp_path: Path) -> Project:
 def frames(project: Project) -> Project:
     project.write_frames("good", 8, 8)
     project.write_frames("bad", 8, 8)
-    clips, train = "{width: 32, height: 24, frames: 4}", "{window_frames: 3, generator: {past_frames: 1}}"
+    clips, train = "{width: 32, height: 24, frames: 4}", THREE_FRAMES
     evaluate = "{video_network: {window_frames: 4}}"
     project.add("frames", clips=clips, train=train, evaluate=evaluate, test_frames="4", labels_cover="all")
     return project

@@ -17,6 +17,7 @@ from flows import environment
 from pipeline import layout, manifest
 from pipeline.store import Store
 from tests.conftest import REPOSITORY
+from tests.test_bad_input import THREE_FRAMES
 
 COPIED = ("pipeline", "models", "flows", "dvc.yaml", "params.yaml", ".dvcignore")
 
@@ -198,7 +199,7 @@ def test_a_failing_clip_is_named_and_the_others_are_kept(project):
     project.edit("params.yaml", "test_videos: []\n      test_frames: 60", "test_videos: []\n      test_frames: 4")
     text = (project.root / "params.yaml").read_text()
     text = re.sub(r"(  mine:.*?clips: )\{\}", r"\1{frames: 4}", text, flags=re.DOTALL)
-    text = re.sub(r"(  mine:.*?train: )\{\}", r"\1{window_frames: 3, generator: {past_frames: 1}}", text, flags=re.DOTALL)
+    text = re.sub(r"(  mine:.*?train: )\{\}", rf"\1{THREE_FRAMES}", text, flags=re.DOTALL)
     text = re.sub(r"(  mine:.*?evaluate: )\{\}", r"\1{video_network: {window_frames: 4}}", text, flags=re.DOTALL)
     (project.root / "params.yaml").write_text(text)
     project.run("pipeline", "scan", "mine")

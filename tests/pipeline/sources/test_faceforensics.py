@@ -179,6 +179,7 @@ def here(project: Path, shared_data: Path) -> Path:
     """A data set `people` of one real face, and a video that shows the face and then nothing; FaceForensics++'s folders. No maps."""
     flownet2 = "      backend: ptlflow\n      options: {model: flownet2, weights: ptlflow-flownet2-things}\n"
     text = (REPOSITORY / "params.yaml").read_text().replace(flownet2, "").replace(SKETCHES, "    edges: {}\n")
+    text = text.replace("clips: {width: 512, height: 512, frames: 98}", "clips: {width: 512, height: 512, frames: 30}")
     layout.PARAMS.write_text(text.replace("face_weights: yunet-n-640", "face_weights: null"))
     folder = project / "raw" / FOLDER
     folder.mkdir(parents=True)
