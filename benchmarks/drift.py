@@ -19,6 +19,7 @@ from matplotlib import pyplot
 from benchmarks.measure import machine
 from benchmarks.variants import BEFORE, Settings, Variant, make, project
 from pipeline import arrays, layout, params, video_network
+from pipeline.index import read_index
 from pipeline.metrics.frechet_distance import frechet_distance
 from pipeline.metrics.image import gradient_energy
 from pipeline.metrics.kernel_distance import kernel_distance
@@ -28,7 +29,6 @@ from pipeline.params_file import load
 from pipeline.video_network import VideoNetwork
 
 PART = 100
-CLIP = "long-0000"
 METHODS = {"synthesize": "vid2vid", "synthesize_per_frame": "per frame"}
 MEASURES = ("video FID", "kernel video distance", "warping error", "gradient energy")
 
@@ -60,11 +60,13 @@ def main() -> None:
 
 
 def measured(dataset: str, p: params.Evaluate) -> pd.DataFrame:
-    """A row for each part and method."""
+    """A row for each part of the longest test clip and method."""
     network = video_network.load(p.video_network, "cpu")
-    real = arrays.reading(layout.arrays(layout.stage(dataset, "clips") / CLIP, "frames"))
-    flow = arrays.reading(layout.arrays(layout.stage(dataset, "optical_flow") / CLIP, "optical_flow"))
-    fakes = {stage: arrays.reading(layout.arrays(layout.stage(dataset, stage) / CLIP, "frames")) for stage in METHODS}
+    test = read_index(layout.stage(dataset, "dataset"), "test")
+    clip = test["clip"][test["num_frames"].idxmax()]
+    real = arrays.reading(layout.arrays(layout.stage(dataset, "clips") / clip, "frames"))
+    flow = arrays.reading(layout.arrays(layout.stage(dataset, "optical_flow") / clip, "optical_flow"))
+    fakes = {stage: arrays.reading(layout.arrays(layout.stage(dataset, stage) / clip, "frames")) for stage in METHODS}
     rows = []
     for first in range(0, len(real["rgb"]), PART):
         frames = range(first, min(first + PART, len(real["rgb"])))
