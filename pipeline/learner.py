@@ -73,8 +73,8 @@ def step(learner: Learner, batch: Batch, carried: Carried | None, at: Step, p: p
 
     g_weights = _differentiate(learner, ["generator"], lead_back(learner.scaler.scale(g_loss), seen, fake), devices)
     d_weights = _differentiate(learner, list(judged), learner.scaler.scale(d_loss), devices)
-    scale = learner.scaler.get_scale()
-    lengths = {"generator_gradient": _length(g_weights) / scale, "discriminator_gradient": _length(d_weights) / scale}
+    scaled = _read({"generator_gradient": _length(g_weights), "discriminator_gradient": _length(d_weights)}, devices)
+    lengths = {name: length / learner.scaler.get_scale() for name, length in scaled.items()}
     problem = divergence.problem(lengths, p.divergence)
     if problem and not learner.scaler.is_enabled():
         return Stepped(fake, {**terms, **lengths}, problem)
@@ -103,9 +103,9 @@ def _differentiate(learner: Learner, names: list[str], loss: Tensor, devices: De
     return changed
 
 
-def _length(weights: list[Tensor]) -> float:
+def _length(weights: list[Tensor]) -> Tensor:
     """Of their gradients as one vector."""
-    return nn.utils.get_total_norm([weight.grad for weight in weights if weight.grad is not None]).item()
+    return nn.utils.get_total_norm([weight.grad for weight in weights if weight.grad is not None])
 
 
 def _update(learner: Learner, names: list[str], rate: float) -> None:
