@@ -63,7 +63,7 @@ def measured(dataset: str, p: params.Evaluate) -> pd.DataFrame:
     """A row for each part of the longest test clip and method."""
     network = video_network.load(p.video_network, "cpu")
     test = read_index(layout.stage(dataset, "dataset"), "test")
-    clip = test["clip"][test["num_frames"].idxmax()]
+    clip = str(test.sort_values("num_frames")["clip"].iloc[-1])
     real = arrays.reading(layout.arrays(layout.stage(dataset, "clips") / clip, "frames"))
     flow = arrays.reading(layout.arrays(layout.stage(dataset, "optical_flow") / clip, "optical_flow"))
     fakes = {stage: arrays.reading(layout.arrays(layout.stage(dataset, stage) / clip, "frames")) for stage in METHODS}
