@@ -30,7 +30,11 @@ class Stopping:
         for number, handler in self._before.items():
             signal.signal(number, handler)
         if self.asked or self.agreed:
-            os.kill(os.getpid(), self._signal)
+            handler = self._before.get(self._signal)
+            if callable(handler):
+                handler(self._signal, None)  # what a signal to ourselves would do, but now
+            else:
+                os.kill(os.getpid(), self._signal)
             raise SystemExit(128 + self._signal)
 
     def _ask(self, number: int, frame: FrameType | None) -> None:

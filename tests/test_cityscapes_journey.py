@@ -43,7 +43,8 @@ def test_cityscapes_goes_all_the_way_with_one_label_image_a_snippet(project):  #
     model |= {"backbone_weights": None, "crop": None}
     training = {**TINY_TRAINING, "weights": {"perceptual": 0.0, "reconstruction": 20.0}, "vgg_weights": None}
     training["generator"] = {**TINY_TRAINING["generator"], "scales": 1}
-    training["image_discriminator"] = training["video_discriminator"] = {"width": 4, "scales": 2}
+    training |= {"image_discriminator": {"width": 4, "scales": 2}, "video_discriminator": {"width": 4, "scales": 2, "strides": [1]}}
+    training["earlier_phases"] = []
     change({"datasets": {"city": {"clips": tiny, "segmentation_model": model, "train": training}}})
     change({"datasets": {"city": {"instances": {"backend": "components", "options": None, "min_pixels": 4}}}})
     change({"datasets": {"city": {"instances": {"options": {}}}}})

@@ -19,7 +19,7 @@ STAGES = list(YAML(typ="safe", pure=True).load((REPOSITORY / "dvc.yaml").read_te
 TINY_TRAINING = {
     "generator": {"width": 4, "downsamplings": 2, "blocks": 1},
     "image_discriminator": {"width": 4},
-    "video_discriminator": {"width": 4},
+    "video_discriminator": {"width": 4, "strides": [1]},
     "steps": 2,
     "window_frames": 4,
     "save_every": 2,
@@ -79,7 +79,7 @@ def test_a_video_goes_all_the_way_with_the_labels_of_another_data_sets_model(pro
     new_dataset.run("drive", project / "videos", like="videos", weights_from="labelled")
     size = {"width": 64, "height": 32}
     change({"datasets": {"labelled": {"source": {"palette": "camvid", "test_frames": 0}, "clips": {**size, "frames": 6}}}})
-    change({"datasets": {"labelled": {"segmentation_model": {"steps": 4}}}})
+    change({"datasets": {"labelled": {"segmentation_model": {"steps": 4}, "train": TINY_TRAINING}}})
     change({"datasets": {"drive": {"source": {"test_frames": 6}, "clips": {**size, "frames": 6}, "train": TINY_TRAINING}}})
     change({"datasets": {"drive": {"evaluate": {"video_network": {"window_frames": 4, "window_stride": 1}}}}})
     run(["clips", "segmentation_model"], "labelled")

@@ -25,6 +25,6 @@ def test_a_job_that_kills_its_worker_takes_no_other_along(monkeypatch: pytest.Mo
 @pytest.mark.parametrize("name", ["dask", "ray"])
 def test_a_task_runner_that_is_not_installed_is_refused_in_one_sentence(name: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, f"prefect_{name}", None)
-    machine = params.Machine(device="cpu", threads=1, workers=1, task_runner=name)
+    machine = params.Machine(device="cpu", threads=1, devices=1, workers=1, task_runner=name)
     with pytest.raises(InputError, match=f"install prefect-{name}"):
         place(machine)
