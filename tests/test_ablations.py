@@ -12,12 +12,14 @@ import pytest
 import torch
 
 from benchmarks import ablations
-from benchmarks.variants import Settings
+from benchmarks.variants import Settings, project
 from models.video_generator import VideoGenerator
-from pipeline import palettes
+from pipeline import before_work, layout, palettes
 from pipeline.checkpoint import TrainedGenerator, save_generator
+from pipeline.journey import STAGES
 from pipeline.maps import MapKind
 from pipeline.metrics.image import gradient_energy
+from pipeline.params_file import load
 from pipeline.tensors import foreground_of
 from tests.conftest import REPOSITORY
 
@@ -68,6 +70,14 @@ def test_without_warping_all_is_drawn_anew_in_every_region(tmp_path, approach) -
     generator = trained(tmp_path, warping=False)
     assert ablations._ratios(ablations._mask_by_region(generator, approach.maps[:4])).tolist() == [1, 1]
     assert ablations._ratios(approach.seen(generator))[:, 0].tolist() == [1, 1, 1]
+
+
+@pytest.mark.parametrize("steps", [3, 180])
+def test_every_variant_can_be_trained(tmp_path, monkeypatch, steps) -> None:
+    monkeypatch.setenv("V2V_STORE", str(tmp_path / ".store"))
+    with project(tmp_path, Settings(width=32, height=16, steps=steps, data=None), list(ablations.VARIANTS)):
+        for variant in ablations.VARIANTS:
+            before_work.check(STAGES["train"], variant.dataset("street"), load(layout.PARAMS))
 
 
 @pytest.mark.slow
