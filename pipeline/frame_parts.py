@@ -4,8 +4,8 @@ A kill costs the part that was being made. Parts are joined as they are stored, 
 """
 
 import os
-from collections.abc import Iterator
-from itertools import chain, islice
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,8 @@ from pipeline.synthesis import Made
 
 
 class FrameParts:
+    """`with` it, frames are kept; what is still open is ended with the block, or thrown away where that fails."""
+
     def __init__(self, work: Path, part_frames: int) -> None:
         self._work, self._part_frames = work, part_frames
         self.done = 0
@@ -29,24 +31,43 @@ class FrameParts:
         if layout.unfinished_video(work).is_file():
             saved = read_state(layout.unfinished_video(work))
             self.done, self.state = saved["done"], State(None if saved["past"] is None else tuple(saved["past"]))
+        self._open = ExitStack()
+        self._append: Callable[..., None] | None = None
+        """To the part that is open."""
+        self._made, self._next_state = 0, State(None)
 
     def frames(self) -> Iterator[UInt8[np.ndarray, "h w 3"]]:
         """Those that are done."""
         for part in self._parts():
             yield from arrays.opened(part).frames("rgb")
 
-    def kept(self, made: Iterator[Made]) -> Iterator[UInt8[np.ndarray, "h w 3"]]:
-        """The frames of one video that is made, each on its way to the disk."""
-        for one in made:
-            part = layout.frames_part(self._work, self._number_of_parts())
-            unfinished, done, state = part.with_suffix(".unfinished"), self.done, one.state
-            with arrays.writing(unfinished, {}) as writer, behind(writer.append) as append:
-                for following in chain([one], islice(made, self._part_frames - 1)):
-                    append("rgb", following.rgb[0])
-                    done, state = done + 1, following.state
-                    yield following.rgb[0]
-            _settle(unfinished, part)
-            self._save(done, state)
+    def __enter__(self) -> "FrameParts":
+        return self
+
+    def __exit__(self, *failure: Any) -> None:
+        if failure[0] is None:
+            self.end_part()
+        else:
+            self._open.__exit__(*failure)
+
+    def keep(self, one: Made) -> None:
+        """The next frame, on its way to the disk."""
+        if self._append is None:
+            writer = self._open.enter_context(arrays.writing(self._unfinished(), {}))
+            self._append = self._open.enter_context(behind(writer.append))
+        self._append("rgb", one.rgb[0])
+        self._made, self._next_state = self._made + 1, one.state
+        if self._made == self._part_frames:
+            self.end_part()
+
+    def end_part(self) -> None:
+        """What is kept so far need not be made again."""
+        if self._append is None:
+            return
+        self._open.close()
+        _settle(self._unfinished(), self._next_part())
+        self._save(self.done + self._made, self._next_state)
+        self._append, self._made = None, 0
 
     def join(self, path: Path, attributes: dict[str, Any]) -> None:
         with arrays.writing(path, attributes) as writer:
@@ -58,6 +79,12 @@ class FrameParts:
         past = None if state.past is None else [frames.cpu() for frames in state.past]
         replace_at_once(layout.unfinished_video(self._work), {"done": done, "past": past})
         self.done, self.state = done, state
+
+    def _next_part(self) -> Path:
+        return layout.frames_part(self._work, self._number_of_parts())
+
+    def _unfinished(self) -> Path:
+        return self._next_part().with_suffix(".unfinished")
 
     def _parts(self) -> list[Path]:
         return [layout.frames_part(self._work, number) for number in range(self._number_of_parts())]

@@ -25,7 +25,7 @@ from pipeline.frame_parts import FrameParts
 from pipeline.overlap import ahead, behind
 from pipeline.params_file import load
 from pipeline.store import key_of
-from pipeline.synthesis import Made, Synthesis, drawn_by, require_kind
+from pipeline.synthesis import Synthesis, drawn_by, require_kind
 from pipeline.video_orders import MODALITIES, Order, Ordered, ordered, require_more_pixels
 
 Append = Callable[[UInt8[np.ndarray, "h w 3"]], None]
@@ -153,15 +153,22 @@ def _make(
     parts = _parts(batch, unfinished / "parts", p.part_frames)
     with ExitStack() as stack:
         files = [stack.enter_context(_writing(one, videos, p.crf)) for one in batch]
+        for part in parts:
+            stack.enter_context(part)
         for append, part in zip(files, parts, strict=True):
             for rgb in ahead(part.frames()):
                 append(rgb)
                 bar.advance("")
-        made = Synthesis(generator, [one.video for one in batch], device).frames(parts[0].done, _state(batch, parts))
-        for side_by_side in _kept(made, parts):
-            for append, rgb in zip(files, side_by_side, strict=False):  # the shorter ones have ended
-                append(rgb)
+        for made in Synthesis(generator, [one.video for one in batch], device).frames(parts[0].done, _state(batch, parts)):
+            done, going_on = parts[0].done, len(made.rgb)
+            for number in range(going_on):
+                append, part = files[number], parts[number]
+                part.keep(made.of(number))
+                append(made.rgb[number])
                 bar.advance("")
+            if parts[0].done > done:
+                for ended in parts[going_on:]:  # with the longest one's part: all are always as far
+                    ended.end_part()
     for one in batch:
         for written, place in ((_video(one, videos), one.out), (_frames(one, videos), one.lossless)):
             if place:
@@ -187,37 +194,6 @@ def _state(batch: list[Ordered], parts: list[FrameParts]) -> State | None:
         return None
     pasts = [state.past for state in states if state and state.past is not None]
     return State(tuple(map(torch.cat, zip(*pasts, strict=True))) if pasts else None)
-
-
-def _kept(made: Iterator[Made], parts: list[FrameParts]) -> Iterator[list[UInt8[np.ndarray, "h w 3"]]]:
-    """The next frame of each video that has one, on its way to the video's own parts."""
-    if len(parts) == 1:
-        yield from ([rgb] for rgb in parts[0].kept(made))
-    else:
-        yield from _kept_side_by_side(made, parts)
-
-
-def _kept_side_by_side(made: Iterator[Made], parts: list[FrameParts]) -> Iterator[list[UInt8[np.ndarray, "h w 3"]]]:
-    """Parts of all videos end together; the last one of a video that has ended does with the longest's next."""
-    now: Made | None = None
-
-    def of(number: int) -> Iterator[Made]:
-        while now is not None and number < len(now.rgb):
-            past = None if now.state.past is None else tuple(frames[number : number + 1] for frames in now.state.past)
-            yield Made(now.rgb[number : number + 1], State(past))
-
-    keeping = [part.kept(of(number)) for number, part in enumerate(parts)]
-    done = parts[0].done
-    for now in made:  # each of `keeping` takes its share of it
-        frames = [next(keep) for keep in keeping[: len(now.rgb)]]
-        if parts[0].done > done:
-            done = parts[0].done
-            for keep in keeping[len(now.rgb) :]:
-                next(keep, None)
-        yield frames
-    now = None
-    for keep in keeping:
-        next(keep, None)
 
 
 def _deliver(written: Path, place: Path) -> None:

@@ -40,6 +40,11 @@ class Made:
     rgb: UInt8[np.ndarray, "b h w 3"]
     state: State
 
+    def of(self, number: int) -> "Made":
+        """Of one of the videos alone."""
+        alone = slice(number, number + 1)
+        return Made(self.rgb[alone], State(self.state.past and tuple(frames[alone] for frames in self.state.past)))
+
 
 class Synthesis:
     """Videos of one size, the longest first; all of them begin from nothing, or none does."""

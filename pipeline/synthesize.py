@@ -85,11 +85,12 @@ def _write(
         return
     real = arrays.reading(layout.arrays(clips, "frames")).attributes
     synthesis, parts = Synthesis(generator, [found], device), FrameParts(work, p.part_frames)
-    with video.writing_mp4(layout.video(out), real["frames_per_second"], p.crf) as encode, behind(encode) as show:
+    with parts, video.writing_mp4(layout.video(out), real["frames_per_second"], p.crf) as encode, behind(encode) as show:
         for rgb in ahead(parts.frames()):
             show(rgb)
-        for rgb in parts.kept(synthesis.frames(parts.done, parts.state)):
-            show(rgb)
+        for made in synthesis.frames(parts.done, parts.state):
+            parts.keep(made)
+            show(made.rgb[0])
     kept = {name: real[name] for name in ("clip", "sequence", "split", "frames_per_second")}
     parts.join(layout.arrays(out, "frames"), {**made_by, **kept, "first_frame": real["first_frame"] + found.used.start})
 
