@@ -17,6 +17,7 @@ from pipeline.params.maps import (
     SegmentationModel,
     Validation,
 )
+from pipeline.params.results import Evaluate, Report, Synthesize, VideoNetwork
 from pipeline.params.section import Count, CountOrZero, Few, Fraction, Machine, Name, Pixels, Rate, Section
 from pipeline.params.sources import (
     SOURCES,
@@ -36,18 +37,14 @@ from pipeline.params.training import (
     Checkpoints,
     Discriminator,
     Divergence,
-    Evaluate,
     Generator,
     ImageGenerator,
     Phase,
-    Report,
-    Synthesize,
     Train,
     TrainImageGenerator,
     TrainingValidation,
     TrainPerFrame,
     VideoDiscriminator,
-    VideoNetwork,
     Weights,
 )
 
