@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 
-from pipeline import before_work, layout, params, prepare
+from pipeline import before_clips, before_work, layout, params, prepare
 from pipeline.errors import InputError, named
 from pipeline.journey import STAGES
 from pipeline.params_file import load
@@ -37,7 +37,7 @@ def run(dataset: str) -> bool:
     problems = problems or _refused(items, dataset)
     for problem in problems:
         print(f"refused: {problem}")
-    if lacking := before_work.lacking_split(items, dataset, all_params):
+    if lacking := before_clips.lacking_split(items, dataset, all_params):
         print(f"later: {lacking}")
     return not problems and all(map(_is_right, findings))
 
@@ -56,7 +56,7 @@ def _is_right(finding: Finding) -> bool:
 def _refused(items: list[Item], dataset: str) -> list[str]:
     """What would stop the first stage whole."""
     all_params, found = load(layout.PARAMS), []
-    for check in (partial(before_work.check, STAGES["clips"]), partial(before_work.check_items, items)):
+    for check in (partial(before_work.check, STAGES["clips"]), partial(before_clips.check_items, items)):
         try:
             check(dataset, all_params)
         except InputError as error:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pipeline import before_work, extractors, layout, manifest, params, provenance, scan, weights
+from pipeline import before_clips, before_work, extractors, layout, manifest, params, provenance, scan, weights
 from pipeline.errors import InputError
 from pipeline.journey import STAGES, Stage
 from pipeline.params_file import Params
@@ -61,8 +61,8 @@ def _plan_items(stage: Stage, dataset: str, all_params: Params, store: Store) ->
     path = getattr(source, "path", None)  # a built-in source has no files
     files = scan.read(layout.files_table(dataset)) if path else {}
     items = items_of(source, sorted(files))
-    before_work.check_items(items, dataset, all_params)
-    if lacking := before_work.lacking_split(items, dataset, all_params):
+    before_clips.check_items(items, dataset, all_params)
+    if lacking := before_clips.lacking_split(items, dataset, all_params):
         print(lacking, file=sys.stderr, flush=True)
     make = _JobMaker(stage, dataset, all_params, store, f"pipeline.sources.{source.kind}")
     root = Path(path or ".").expanduser().resolve()

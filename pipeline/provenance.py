@@ -10,6 +10,7 @@ from importlib.metadata import PackageNotFoundError, packages_distributions, ver
 from importlib.util import find_spec
 from pathlib import Path
 
+from pipeline.reached import reached
 from pipeline.store import file_sha256, key_of
 
 NOT_INSTALLED = "not installed"
@@ -25,6 +26,7 @@ MACHINERY = frozenset(
         *(
             "arrays",
             "before_training",
+            "before_clips",
             "before_work",
             "checkpoint",
             "download",
@@ -44,7 +46,7 @@ MACHINERY = frozenset(
             "progress",
         ),
         *("allocations", "memory_estimate", "stopping", "training_watch"),
-        *("prepare", "provenance", "rank", "ranks", "runner", "scan", "store", "store_care", "torchrun"),
+        *("prepare", "provenance", "rank", "ranks", "reached", "runner", "scan", "store", "store_care", "torchrun"),
         *("weights", "weights_care", "worker", "yaml_file"),
     )
 )
@@ -69,14 +71,11 @@ FROM_SOURCE = ("detectron2", "densepose")
 
 def reached_modules(*roots: str) -> list[str]:
     """Own modules that the given ones import, directly or not, without the machinery; sorted."""
-    seen: set[str] = set()
-    todo = list(roots)
-    while todo:
-        module = todo.pop()
-        if module not in seen:
-            seen.add(module)
-            todo += [name for name in _imports(module) if name.split(".")[0] in OWN_PACKAGES and not _is_machinery(name)]
-    return sorted(module for module in seen if not _is_machinery(module))
+    return sorted(module for module in reached(roots, _own_imports) if not _is_machinery(module))
+
+
+def _own_imports(module: str) -> list[str]:
+    return [name for name in _imports(module) if name.split(".")[0] in OWN_PACKAGES and not _is_machinery(name)]
 
 
 def _is_machinery(module: str) -> bool:

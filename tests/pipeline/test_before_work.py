@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline import before_work, params
+from pipeline import before_clips, before_work, params
 from pipeline.errors import InputError
 from pipeline.journey import STAGES
 from pipeline.params_file import check, load, parsed
@@ -483,7 +483,7 @@ def test_instances_that_no_image_gives_are_refused_before_the_first_clip(with_in
     all_params = check(added("paired"), PATH)
     items = [Item("a", "paired", (), {"with_instances": with_instances}), Item("b", "paired", (), {}, "a problem of its own")]
     with pytest.raises(InputError, match="instances.backend is given, but a has no instance images") if refused else nullcontext():
-        before_work.check_items(items, "mine", all_params)
+        before_clips.check_items(items, "mine", all_params)
 
 
 VIDEOS = [f"{n}.mp4" for n in range(5)]
@@ -530,8 +530,8 @@ PAIRED = [
 def test_a_split_that_no_sequence_can_give_is_told_before_the_clips(like, change, files, lacks):
     all_params = check(added(like, *change), PATH)
     items = items_of(all_params.source("mine"), files)
-    before_work.check_items(items, "mine", all_params)
-    found = before_work.lacking_split(items, "mine", all_params)
+    before_clips.check_items(items, "mine", all_params)
+    found = before_clips.lacking_split(items, "mine", all_params)
     assert (
         re.match(f"params.yaml: datasets.mine.source: no sequence \\(of {len(items)}\\) is for {lacks}", found or "")
         if lacks
@@ -541,13 +541,13 @@ def test_a_split_that_no_sequence_can_give_is_told_before_the_clips(like, change
 
 def test_who_makes_clips_alone_needs_no_split():
     all_params = check(added("edges", "edges: {backend: canny}", "edges: {}").replace("test_frames: 60", "test_frames: 0"), PATH)
-    assert before_work.lacking_split(items_of(all_params.source("mine"), VIDEOS), "mine", all_params) is None
+    assert before_clips.lacking_split(items_of(all_params.source("mine"), VIDEOS), "mine", all_params) is None
 
 
 @pytest.mark.parametrize("dataset", ["sample-street", "smoke"])
 def test_the_street_world_has_both_splits(dataset):
     all_params = load(REPOSITORY / "params.yaml")
-    assert before_work.lacking_split(items_of(all_params.source(dataset), []), dataset, all_params) is None
+    assert before_clips.lacking_split(items_of(all_params.source(dataset), []), dataset, all_params) is None
 
 
 @pytest.mark.parametrize("like", ["cityscapes", "apolloscape", "faceforensics", "dance"])
