@@ -5,9 +5,8 @@ import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from contextvars import copy_context
+from functools import partial
 from pathlib import Path
-from threading import Event, Thread
 from uuid import UUID
 
 import httpx
@@ -16,6 +15,7 @@ from prefect.client.orchestration import get_client
 from prefect.client.schemas.actions import ArtifactCreate, ArtifactUpdate
 
 from flows import environment
+from flows.beside import beside
 from pipeline import layout
 
 CAPTION = "Newest preview, step {step}. Rows: maps, real, fake, raw, mask, optical flow, its reference"
@@ -51,20 +51,14 @@ def showing_previews(flow_run: UUID, name: str, *folders: Path) -> Iterator[None
 
     It holds the picture itself, so that it is seen from wherever the UI is.
     """
-    over = Event()
-    thread = Thread(target=copy_context().run, args=[_show_newest, flow_run, _key("preview", name), folders, over], daemon=True)
-    thread.start()
-    try:
+    show = partial(_show_newest, flow_run, _key("preview", name), folders)
+    with beside(show, every_seconds=PREVIEW_SECONDS, last_look_seconds=LAST_LOOK_SECONDS):
         yield
-    finally:
-        over.set()
-        thread.join(LAST_LOOK_SECONDS)
 
 
-def _show_newest(flow_run: UUID, key: str, folders: tuple[Path, ...], over: Event) -> None:
-    shown, artifact, last_look = "", None, False
-    while not last_look:
-        last_look = over.wait(PREVIEW_SECONDS)
+def _show_newest(flow_run: UUID, key: str, folders: tuple[Path, ...], looks: Iterator[None]) -> None:
+    shown, artifact = "", None
+    for _ in looks:
         pictures = [picture for folder in folders for picture in layout.previews(folder).glob("*.png")]
         newest = max(pictures, key=lambda picture: picture.name, default=None)
         if newest is not None and newest.name != shown:

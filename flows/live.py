@@ -7,10 +7,11 @@ is not disturbed.
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
-from threading import Event, Thread
 from typing import TYPE_CHECKING
 
+from flows.beside import beside
 from pipeline import layout
 from pipeline.errors import one_line
 from pipeline.journey import STAGES
@@ -45,22 +46,16 @@ def following(job: Job) -> Iterator[None]:
     if not STAGES[job.stage].takes("watch") or not Path(".dvc").is_dir():  # where DVC is not used, DVCLive would set it up
         yield
         return
-    folder, over = Path(job.watch), Event()
+    folder = Path(job.watch)
     tables = {"": NewRows(layout.live_steps(folder)), "validation/": NewRows(layout.live_validations(folder))}
-    thread = Thread(target=_follow, args=[folder, tables, over], daemon=True)
-    thread.start()
-    try:
+    with beside(partial(_follow, folder, tables), every_seconds=LOOK_SECONDS, last_look_seconds=LAST_LOOK_SECONDS):
         yield
-    finally:
-        over.set()
-        thread.join(LAST_LOOK_SECONDS)
 
 
-def _follow(folder: Path, tables: dict[str, NewRows], over: Event) -> None:
-    live, last_look = None, False
+def _follow(folder: Path, tables: dict[str, NewRows], looks: Iterator[None]) -> None:
+    live = None
     try:
-        while not last_look:
-            last_look = over.wait(LOOK_SECONDS)
+        for _ in looks:
             for group, table in tables.items():
                 if rows := table.read():
                     live = live or _live(folder)
