@@ -20,12 +20,14 @@ def problem(terms: dict[str, float], p: params.Divergence) -> str | None:
     return f"{' and '.join(too_large)}, beyond train.divergence.above = {p.above:g}" if too_large else None
 
 
-def judge(problem: str | None, stage: str, step: int, skipped: int, p: params.Divergence) -> None:
-    """InputError where the training must stop; `skipped`: so many steps in a row, with this one, had a problem."""
+def judge(problem: str | None, stage: str, step: int, skipped: int, p: params.Divergence, *, tells: bool) -> None:
+    """InputError where the training must stop; `skipped`: so many steps in a row, with this one, had a problem. Of several processes one
+    `tells` what is skipped."""
     if problem is None:
         return
     if p.action == "skip" and skipped < p.patience:
-        logger.warning("%s: step %d is skipped: %s", stage, step, problem)
+        if tells:
+            logger.warning("%s: step %d is skipped: %s", stage, step, problem)
         return
     after = f" for {skipped} steps in a row" if p.action == "skip" else ""
     raise InputError(f"{stage}: the training diverges at step {step}{after}: {problem}; {GOING_ON[p.action]}")

@@ -55,7 +55,7 @@ class Stepped:
     terms: dict[str, float]
     """Every term, unweighted, and the weighted totals; means over the processes."""
     problem: str | None
-    """What is wrong with them; then nothing was changed."""
+    """What is wrong with them; then nothing was changed, but for networks whose float16 gradients were in range."""
 
 
 def step(learner: Learner, batch: Batch, carried: Carried | None, at: Step, p: params.Train, devices: Devices) -> Stepped:

@@ -28,10 +28,9 @@ IMAGE = "image"
 
 @dataclass(frozen=True)
 class Networks:
-    """The trained ones may be wrapped, to share their gradients with other processes."""
-
     generator: nn.Module
     discriminators: Mapping[str, nn.Module]
+    """By name: IMAGE, and one for each stride of videos."""
     vgg: VggFeatures | None
 
     def trained(self) -> dict[str, nn.Module]:

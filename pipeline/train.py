@@ -135,7 +135,7 @@ def _train(build: Build, folders: Folders, dataset: Path, places: Places, p: par
             carried = None if step.starts_sequence else state.carried
             stepped = learner.step(learning, batch, carried, step, p, devices)
             state.step, state.skipped = step.number, state.skipped + 1 if stepped.problem else 0
-            divergence.judge(stepped.problem, places.name, step.number, state.skipped, p.divergence)
+            divergence.judge(stepped.problem, places.name, step.number, state.skipped, p.divergence, tells=devices.is_main)
             state.carried = None if stepped.problem or step.ends_sequence else carry(stepped.fake, carried, learning.kind)
             if not stepped.problem:
                 state.log(stepped.terms, p.log_every)
