@@ -202,11 +202,13 @@ def _batches(windows: Windows, first: int, learning: Learner, devices: Devices) 
 
 def _loaded(windows: Windows, first: int, devices: Devices) -> Iterator[tuple[Step, Window]]:
     numbers, device = range(first, windows.schedule.steps + 1), devices.device.type
+    workers = LOADER_WORKERS[device]
     loader = DataLoader(
         windows,
         sampler=numbers,
         batch_size=None,
-        num_workers=LOADER_WORKERS[device],
+        num_workers=workers,
+        multiprocessing_context="spawn" if workers else None,  # forked beside threads (Prefect's), some end with status 1
         pin_memory=device == "cuda",
         worker_init_fn=_apart,
         generator=torch.Generator(),  # not torch's own: a training that goes on would find it changed

@@ -1,5 +1,6 @@
 """Whole small trainings, on the street of stripes."""
 
+import multiprocessing
 import os
 import signal
 from collections.abc import Callable
@@ -7,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-import psutil
 import pytest
 import torch
 from mapped_clips import MappedClips
@@ -228,10 +228,10 @@ def test_sigterm_saves_after_the_step_and_is_then_delivered(folder, monkeypatch)
 
 
 def test_processes_that_load_windows_are_not_ended_with_the_group_of_the_training(folder, monkeypatch):
-    step, groups, others = learner.step, set[int](), set(psutil.Process().children())
+    step, groups = learner.step, set[int]()
 
     def watched(*arguments):
-        groups.update(os.getpgid(process.pid) for process in set(psutil.Process().children()) - others)
+        groups.update(os.getpgid(process.pid) for process in multiprocessing.active_children())
         return step(*arguments)
 
     monkeypatch.setattr(learner, "step", watched)
