@@ -22,7 +22,7 @@ from models.discriminator_input import grouped_video_input, image_input
 from models.vgg import VggFeatures
 from models.video_generator import Generated
 from models.warp import warp
-from pipeline.batch import Batch, Carried
+from pipeline.batch import Batch, Carried, Given
 from pipeline.learner import Learner
 from pipeline.objective import carry
 
@@ -50,9 +50,9 @@ class Plain:
         self.optimizers = {name: torch.optim.Adam(network.parameters(), betas=(0.5, 0.999)) for name, network in trained.items()}
 
 
-def plain_step(plain: Plain, batch: Batch, carried: Carried | None, learning_rate: float) -> tuple[Terms, Carried]:
+def plain_step(plain: Plain, given: Given) -> tuple[Terms, Carried]:
     """Unweighted terms, and what the next step of the sequence goes on from. All scales are trained."""
-    kind, networks = plain.kind, plain.networks
+    kind, networks, batch, carried = plain.kind, plain.networks, given.batch, given.carried
     if plain.flow_network:
         measure_flow(plain.flow_network, batch)
     past, foreground = carried.state if carried else batch.past(kind.past_frames), batch.foreground if kind.foreground else None
@@ -67,9 +67,9 @@ def plain_step(plain: Plain, batch: Batch, carried: Carried | None, learning_rat
     )
     made = sides(pairs(networks.discriminators, batch, generated, carried), networks.vgg, shown, generated, scales=kind.scales)
 
-    update(plain.optimizers["generator"], made.generator, plain.weights, learning_rate)
+    update(plain.optimizers["generator"], made.generator, plain.weights, given.step.learning_rate)
     for name, terms in made.discriminators.items():
-        update(plain.optimizers[name], terms, plain.weights, learning_rate)
+        update(plain.optimizers[name], terms, plain.weights, given.step.learning_rate)
     all_terms = {name: term.detach() for terms in (made.generator, *made.discriminators.values()) for name, term in terms.items()}
     return all_terms, carry(generated, carried, kind)
 

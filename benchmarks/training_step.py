@@ -26,14 +26,13 @@ from benchmarks.measure import row, show, spread
 from benchmarks.plain_step import FlowNetwork, Plain, plain_step
 from models.vgg import VggFeatures
 from pipeline import learner, learners, params, train
-from pipeline.batch import Batch, Carried
+from pipeline.batch import Carried, Given
 from pipeline.devices import Devices
 from pipeline.index import read_index
 from pipeline.learner import Learner
 from pipeline.maps import MapKind
 from pipeline.objective import carry
 from pipeline.params_file import load
-from pipeline.schedule import Step
 
 PLAIN = "plain"
 OURS: dict[str, dict[str, object]] = {
@@ -49,7 +48,7 @@ AIMS = {
 WINDOWS = 3
 """Of a sequence. The first sequence does not count: its steps choose algorithms and allocate."""
 
-TakeStep = Callable[[Batch, Carried | None, Step], Carried]
+TakeStep = Callable[[Given], Carried]
 
 
 def main() -> None:
@@ -127,7 +126,7 @@ def measured(asked: argparse.Namespace) -> dict[str, list[float]]:
         wall, cpu = time.perf_counter(), time.process_time()
         step, batch = next(batches)
         waited = time.perf_counter() - wall
-        carried = take(batch, None if step.starts_sequence else carried, step)
+        carried = take(Given(step, batch, None if step.starts_sequence else carried))
         if asked.device == "cuda":
             torch.cuda.synchronize()
         for name, value in (("wall", time.perf_counter() - wall), ("cpu", time.process_time() - cpu), ("waited", waited)):
@@ -151,10 +150,10 @@ def section(asked: argparse.Namespace) -> params.Train:
 
 
 def taking_ours(learning: Learner, p: params.Train, devices: Devices) -> TakeStep:
-    def take(batch: Batch, carried: Carried | None, step: Step) -> Carried:
-        stepped = learner.step(learning, batch, carried, step, p, devices)
+    def take(given: Given) -> Carried:
+        stepped = learner.step(learning, given, p, devices)
         assert stepped.problem is None, stepped.problem
-        return carry(stepped.fake, carried, learning.kind)
+        return carry(stepped.fake, given.carried, learning.kind)
 
     return take
 
@@ -162,8 +161,8 @@ def taking_ours(learning: Learner, p: params.Train, devices: Devices) -> TakeSte
 def taking_plain(learning: Learner, p: params.Train, flow_network: FlowNetwork | None) -> TakeStep:
     plain = Plain(learning, p.weights.model_dump(), flow_network)
 
-    def take(batch: Batch, carried: Carried | None, step: Step) -> Carried:
-        terms, left = plain_step(plain, batch, carried, step.learning_rate)
+    def take(given: Given) -> Carried:
+        terms, left = plain_step(plain, given)
         torch.stack(list(terms.values())).tolist()  # as for a log
         return left
 

@@ -11,6 +11,7 @@ from torch import Tensor
 from models.maps import halved
 from models.video_generator import State
 from pipeline.maps import MapKind
+from pipeline.schedule import Step
 from pipeline.tensors import foreground_of
 from pipeline.windows import Window
 
@@ -74,6 +75,31 @@ class Carried:
     state: State
     fakes: Float[Tensor, "b earlier 3 h w"]
     """The last frames made, as far back as the video discriminators look."""
+
+
+@dataclass(frozen=True)
+class Given:
+    """What a step works on."""
+
+    step: Step
+    batch: Batch
+    carried: Carried | None
+    """None where a sequence begins, or begins anew after a step that failed."""
+
+    def past(self, past_frames: int) -> State | Float[Tensor, "b past 3 h w"] | None:
+        """What the generator goes on from; None = nothing."""
+        return self.carried.state if self.carried else self.batch.past(past_frames)
+
+    def groups(self) -> dict[int, VideoGroups]:
+        return self.batch.groups if self.carried else self.batch.within()
+
+    def made(self, images: Float[Tensor, "b t 3 h w"]) -> Float[Tensor, "b earlier_and_t 3 h w"]:
+        """With the frames made before them."""
+        return torch.cat([self.carried.fakes, images], dim=1) if self.carried else images
+
+    def filmed(self) -> Float[Tensor, "b before_and_t 3 h w"]:
+        """The real frames, with those before them."""
+        return torch.cat([self.batch.before, self.batch.real], dim=1)
 
 
 def _floats(rgb: UInt8[Tensor, "b t h w 3"]) -> Float[Tensor, "b t 3 h w"]:

@@ -13,11 +13,10 @@ from torch.optim.swa_utils import AveragedModel
 from models.losses import total
 from models.video_generator import Generated
 from pipeline import divergence, params
-from pipeline.batch import Batch, Carried
+from pipeline.batch import Given
 from pipeline.devices import Devices
 from pipeline.maps import MapKind
 from pipeline.objective import Kind, Networks, cut_off, discriminator_side, generate, generator_side, judge, lead_back
-from pipeline.schedule import Step
 
 AUTOCAST = {"float32": None, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
@@ -58,13 +57,13 @@ class Stepped:
     """What is wrong with them; then nothing was changed, but for networks whose float16 gradients were in range."""
 
 
-def step(learner: Learner, batch: Batch, carried: Carried | None, at: Step, p: params.Train, devices: Devices) -> Stepped:
+def step(learner: Learner, given: Given, p: params.Train, devices: Devices) -> Stepped:
     networks, kind, weights, dtype = learner.networks, learner.kind, p.weights.model_dump(), AUTOCAST[p.precision]
     with torch.autocast(devices.device.type, dtype, enabled=dtype is not None):
-        fake = generate(networks.generator, kind, batch, carried, at)
+        fake = generate(networks.generator, kind, given)
         seen = cut_off(fake)
-        judged = judge(networks, kind, batch, seen, carried, at)
-        g_terms = generator_side(networks, kind, judged, batch, seen, carried, at, p.gan)
+        judged = judge(networks, kind, given, seen)
+        g_terms = generator_side(networks, kind, given, seen, judged, p.gan)
         d_terms = discriminator_side(judged, p.gan)
     g_loss, d_loss = total(g_terms, weights), total(d_terms, weights)
     terms = _read({**g_terms, **d_terms, "generator_total": g_loss, "discriminator_total": d_loss}, devices)
@@ -79,7 +78,7 @@ def step(learner: Learner, batch: Batch, carried: Carried | None, at: Step, p: p
     if problem and not learner.scaler.is_enabled():
         return Stepped(fake, {**terms, **lengths}, problem)
 
-    _update(learner, ["generator", *judged], at.learning_rate)
+    _update(learner, ["generator", *judged], given.step.learning_rate)
     if learner.mean and not problem:
         learner.mean.update_parameters(networks.generator)
     return Stepped(fake, terms if problem else {**terms, **lengths}, _too_small(learner.scaler))

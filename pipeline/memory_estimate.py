@@ -23,7 +23,7 @@ from models.discriminator_input import temporal_groups
 from models.video_generator import State, VideoGenerator
 from pipeline import launched, learner, params, progress
 from pipeline.allocations import Allocations, counted
-from pipeline.batch import Batch, Carried
+from pipeline.batch import Batch, Carried, Given
 from pipeline.devices import Devices
 from pipeline.errors import InputError, is_out_of_memory, one_line
 from pipeline.learner import Learner
@@ -105,20 +105,18 @@ def _need(learning: Learner, step: Step, size: Size, p: params.Train, devices: D
     with counted() as allocations:
         copied = _copied(learning, p)
         networks = allocations.bytes
-        batch, carried, previous = _frames(copied, step, size, -(-p.batch_size // devices.processes), devices.device)
+        given, previous = _frames(copied, step, size, -(-p.batch_size // devices.processes), devices.device)
         frames = allocations.bytes - networks
-        activations = int(_largest(allocations, copied, batch, carried, step, p, devices) * (1 + KEPT[devices.device.type]))
+        activations = int(_largest(allocations, copied, given, p, devices) * (1 + KEPT[devices.device.type]))
         del previous
     return Need(networks, frames, activations)
 
 
-def _largest(
-    allocations: Allocations, learning: Learner, batch: Batch, carried: Carried | None, step: Step, p: params.Train, devices: Devices
-) -> int:
+def _largest(allocations: Allocations, learning: Learner, given: Given, p: params.Train, devices: Devices) -> int:
     """Bytes at the largest moment of the step, above those before it."""
     before = allocations.peak = allocations.bytes
     here = (_Exchanging if devices.processes > 1 else Devices)(devices.device, alone=True)
-    learner.step(learning, batch, carried, step, p, here)
+    learner.step(learning, given, p, here)
     return allocations.peak - before
 
 
@@ -161,19 +159,20 @@ def _optimizer(network: nn.Module) -> torch.optim.Optimizer:
     return optimizer
 
 
-def _frames(learning: Learner, step: Step, size: Size, batch_size: int, device: torch.device) -> tuple[Batch, Carried | None, Tensor]:
+def _frames(learning: Learner, step: Step, size: Size, batch_size: int, device: torch.device) -> tuple[Given, Tensor]:
     """What the step is given, and the size of what the step before it made, which is there as long."""
     kind = learning.kind
     batch = Batch.of(largest_window(kind, learning.maps, step, (batch_size, *size)), learning.maps, device, kind.scales - step.scales)
     height, width = batch.real.shape[-2:]
     previous = torch.empty(batch_size, step.window_frames, 3 + 3 + 2 + 1, height, width, device=device)
     if step.starts_sequence:
-        return batch, None, previous
+        return Given(step, batch, None), previous
     past = torch.empty(batch_size, kind.past_frames, 3, height, width, device=device)
     generator = learning.networks.generator
     state = generator.start(past, step.scales) if isinstance(generator, VideoGenerator) and kind.recurrent else State(None)
     earlier = min(step.first_frame, max(1, _reach(kind)))
-    return batch, Carried(state, torch.empty(batch_size, earlier, 3, height, width, device=device)), previous
+    carried = Carried(state, torch.empty(batch_size, earlier, 3, height, width, device=device))
+    return Given(step, batch, carried), previous
 
 
 def largest_window(kind: Kind, maps: MapKind, step: Step, batch: tuple[int, int, int]) -> Window:

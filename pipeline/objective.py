@@ -17,8 +17,7 @@ from models.discriminator_input import grouped_video_input, image_input
 from models.losses import perceptual_term, reconstruction_term, temporal_warp_term, warping_terms
 from models.vgg import VggFeatures
 from models.video_generator import Generated
-from pipeline.batch import Batch, Carried
-from pipeline.schedule import Step
+from pipeline.batch import Batch, Carried, Given
 
 Terms = dict[str, Float[Tensor, ""]]
 
@@ -60,11 +59,15 @@ class Judged:
     real: DiscriminatorFeatures
 
 
-def generate(generator: nn.Module, kind: Kind, batch: Batch, carried: Carried | None, step: Step) -> Generated:
-    past = carried.state if carried else batch.past(kind.past_frames)
-    foreground = batch.foreground if kind.foreground else None
+def generate(generator: nn.Module, kind: Kind, given: Given) -> Generated:
+    batch, step = given.batch, given.step
     generated: Generated = generator(
-        batch.maps, foreground, past, gradient_frames=kind.gradient_frames, only_finest=step.only_finest, scales=step.scales
+        batch.maps,
+        batch.foreground if kind.foreground else None,
+        given.past(kind.past_frames),
+        gradient_frames=kind.gradient_frames,
+        only_finest=step.only_finest,
+        scales=step.scales,
     )
     return generated
 
@@ -93,31 +96,29 @@ def carry(generated: Generated, carried: Carried | None, kind: Kind) -> Carried:
     return Carried(generated.state.detached(), fakes[:, -reach:])
 
 
-def judge(networks: Networks, kind: Kind, batch: Batch, seen: Generated, carried: Carried | None, step: Step) -> dict[str, Judged]:
+def judge(networks: Networks, kind: Kind, given: Given, seen: Generated) -> dict[str, Judged]:
     """D_I sees each frame (blended, and raw where that differs) with its maps, each D_V groups of three frames with their true flow."""
-    maps, fewer = _frames(batch.maps[:, -batch.real.shape[1] :]), kind.scales - step.scales
+    batch, fewer = given.batch, kind.scales - given.step.scales
+    maps = _frames(batch.maps[:, -batch.real.shape[1] :])
     inputs = {IMAGE: ([image_input(maps, fake) for fake in _fakes(seen, kind)], image_input(maps, _frames(batch.real)))}
-    made = seen.image if carried is None else torch.cat([carried.fakes, seen.image], dim=1)
-    real = torch.cat([batch.before, batch.real], dim=1)
-    for stride, groups in (batch.groups if carried else batch.within()).items():
+    videos = (given.made(seen.image), given.filmed())
+    for stride, groups in given.groups().items():
         fake_group, real_group = (
-            grouped_video_input(frames, _counted_from_start(groups.frames, frames, batch), groups.optical_flow) for frames in (made, real)
+            grouped_video_input(frames, _counted_from_start(groups.frames, frames, batch), groups.optical_flow) for frames in videos
         )
         inputs[f"video/{stride}"] = ([fake_group], real_group)
     return {name: _judged(networks.discriminators[name], fakes, real, fewer) for name, (fakes, real) in inputs.items()}
 
 
-def generator_side(
-    networks: Networks, kind: Kind, judged: dict[str, Judged], batch: Batch, seen: Generated, carried: Carried | None, step: Step, gan: str
-) -> Terms:
+def generator_side(networks: Networks, kind: Kind, given: Given, seen: Generated, judged: dict[str, Judged], gan: str) -> Terms:
     terms: Terms = {}
     for name, j in judged.items():
         terms |= _named(name, generator_terms(j.fakes, j.real, GAN_LOSSES[gan]))
-    fakes, real = _fakes(seen, kind), _frames(batch.real)
+    fakes, real = _fakes(seen, kind), _frames(given.batch.real)
     terms["reconstruction"] = reconstruction_term(fakes, real)
     if networks.vgg is not None:
         terms["perceptual"] = perceptual_term(networks.vgg, fakes, real)
-    return terms | _motion(kind, batch, seen, carried, step)
+    return terms | _motion(kind, given, seen)
 
 
 def discriminator_side(judged: dict[str, Judged], gan: str) -> Terms:
@@ -127,10 +128,11 @@ def discriminator_side(judged: dict[str, Judged], gan: str) -> Terms:
     return terms
 
 
-def _motion(kind: Kind, batch: Batch, seen: Generated, carried: Carried | None, step: Step) -> Terms:
+def _motion(kind: Kind, given: Given, seen: Generated) -> Terms:
     """With nothing before the first frame, confidence is 0 there."""
     if not kind.recurrent:
         return {}
+    batch, carried = given.batch, given.carried
     real_before = batch.before[:, -1:] if batch.before.shape[1] else batch.real[:, :1]
     fake_before = carried.fakes[:, -1:] if carried else real_before
     reference, confidence = _frames(batch.optical_flow), _frames(batch.confidence)
@@ -144,7 +146,7 @@ def _motion(kind: Kind, batch: Batch, seen: Generated, carried: Carried | None, 
             reference=reference,
             mask=_frames(seen.mask),
             confidence=confidence,
-            scales=step.scales,
+            scales=given.step.scales,
         )
     return terms
 

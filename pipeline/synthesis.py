@@ -14,7 +14,7 @@ from pipeline.checkpoint import TrainedGenerator, TrainedImageGenerator
 from pipeline.errors import InputError
 from pipeline.maps import ClipMaps, MapKind
 from pipeline.overlap import ahead
-from pipeline.tensors import StoredMaps, foreground_of, frames_to_tensor, maps_to_tensor, stored_maps, tensor_to_frames
+from pipeline.tensors import StoredMaps, concatenated, foreground_of, frames_to_tensor, maps_to_tensor, stored_maps, tensor_to_frames
 
 FirstFrames = Callable[[int], UInt8[np.ndarray, "t h w 3"]]
 """The first so many frames of a video, or all of a shorter one."""
@@ -88,8 +88,7 @@ class Synthesis:
     def _maps(self, numbers: Iterable[int]) -> Iterator[StoredMaps]:
         """Before a video, its first frame's are repeated."""
         for t in numbers:
-            first, *others = [stored_maps(video.maps, [video.used[t]]) for video in self._videos if t < len(video)]
-            yield first.each(torch.cat, *others) if others else first
+            yield concatenated([stored_maps(video.maps, [video.used[t]]) for video in self._videos if t < len(video)])
 
 
 def _moved(state: State, device: str, videos: int) -> State:

@@ -1,6 +1,6 @@
 """Stored arrays <-> what the networks see. The one place where frames and maps become floats, and maps pictures again."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -48,14 +48,17 @@ class StoredMaps:
                 torch.div(stored, largest, out=part)
         return maps
 
-    def each(self, change: Callable[..., Tensor], *others: "StoredMaps") -> "StoredMaps":
-        """Every part changed, or what all have in its place; what is None stays so."""
+    def tensors(self) -> list[Tensor]:
+        """The parts that there are."""
+        return [part for part in self._parts() if part is not None]
 
-        def changed(name: str) -> Tensor | None:
-            x = getattr(self, name)
-            return None if x is None else change([x, *(getattr(other, name) for other in others)] if others else x)
+    def with_tensors(self, tensors: Iterable[Tensor]) -> "StoredMaps":
+        """Others in their places."""
+        rest = iter(tensors)
+        return StoredMaps(self.num_labels, *(None if part is None else next(rest) for part in self._parts()))
 
-        return StoredMaps(self.num_labels, *map(changed, PARTS))
+    def each(self, change: Callable[[Tensor], Tensor]) -> "StoredMaps":
+        return self.with_tensors(map(change, self.tensors()))
 
     def _parts(self) -> list[Tensor | None]:
         return [getattr(self, name) for name in PARTS]
@@ -96,6 +99,12 @@ def maps_as_stored(
 def maps_to_tensor(maps: ClipMaps, frames: Numbers) -> Float[Tensor, "t c h w"]:
     """As `StoredMaps.channels`; c = maps.kind.channels."""
     return stored_maps(maps, frames).channels()
+
+
+def concatenated(maps: Sequence[StoredMaps]) -> StoredMaps:
+    """Along the first axis; all have the same parts."""
+    alike = zip(*(of_one.tensors() for of_one in maps), strict=True)
+    return maps[0].with_tensors(torch.cat(tensors) for tensors in alike)
 
 
 def foreground_of(maps: Float[Tensor, "*t c h w"], kind: MapKind) -> Float[Tensor, "*t 1 h w"] | None:

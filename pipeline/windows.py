@@ -4,10 +4,10 @@ Every window is a function of (seed, step) alone, so a training that goes on aft
 as bytes: `pipeline.batch` makes floats of them on the device that trains.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -55,17 +55,20 @@ class Window:
     def pin_memory(self) -> "Window":
         return self.each(lambda x: x.pin_memory())
 
-    def each(self, change: Callable[..., Tensor], *others: "Window") -> "Window":
-        """Every tensor changed, or what all windows have in its place."""
-        changed: dict[str, Any] = {}
-        for name in ("before", "real", "optical_flow", "confidence"):
-            x = getattr(self, name)
-            changed[name] = change([x, *(getattr(other, name) for other in others)] if others else x)
-        groups = {}
-        for stride, group in self.groups.items():
-            flows = [group.optical_flow, *(other.groups[stride].optical_flow for other in others)]
-            groups[stride] = replace(group, optical_flow=change(flows if others else flows[0]))
-        return Window(maps=self.maps.each(change, *(other.maps for other in others)), groups=groups, **changed)
+    def each(self, change: Callable[[Tensor], Tensor]) -> "Window":
+        return self.with_tensors(map(change, self.tensors()))
+
+    def tensors(self) -> list[Tensor]:
+        flows = [group.optical_flow for group in self.groups.values()]
+        return [*self.maps.tensors(), self.before, self.real, self.optical_flow, self.confidence, *flows]
+
+    def with_tensors(self, tensors: Iterable[Tensor]) -> "Window":
+        """Others in their places."""
+        rest = iter(tensors)
+        maps = self.maps.with_tensors(islice(rest, len(self.maps.tensors())))
+        before, real, optical_flow, confidence = islice(rest, 4)
+        groups = {stride: replace(group, optical_flow=flow) for (stride, group), flow in zip(self.groups.items(), rest, strict=True)}
+        return Window(maps, before, real, optical_flow, confidence, groups)
 
 
 @dataclass(frozen=True)
@@ -223,4 +226,7 @@ class _Flow:
 
 def stacked(windows: list[Window]) -> Window:
     """Windows without a batch axis as one batch; of a single one nothing is copied."""
-    return windows[0].each(torch.stack, *windows[1:]) if len(windows) > 1 else windows[0].each(lambda x: x.unsqueeze(0))
+    if len(windows) == 1:
+        return windows[0].each(lambda x: x.unsqueeze(0))
+    alike = zip(*(window.tensors() for window in windows), strict=True)
+    return windows[0].with_tensors(torch.stack(tensors) for tensors in alike)

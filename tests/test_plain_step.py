@@ -19,6 +19,7 @@ from models.discriminator_input import image_input, video_input
 from models.nvidia_checkpoint import discriminator_weights
 from models.video_generator import Generated, State
 from pipeline import learner, params, train
+from pipeline.batch import Given
 from pipeline.devices import Devices
 from pipeline.objective import carry
 
@@ -141,8 +142,8 @@ def test_both_sides_of_the_benchmark_have_equal_terms_and_gradients(tmp_path: Pa
     carried, plain_carried, seen = None, None, set()
     windows = train._windows(sample.folders, sample.index, ours, p, devices)
     for step, batch in islice(train._batches(windows, 1, ours, devices), training_step.WINDOWS):
-        stepped = learner.step(ours, batch, carried, step, p, devices)
-        terms, plain_carried = plain_step(plain, batch, plain_carried, step.learning_rate)
+        stepped = learner.step(ours, Given(step, batch, carried), p, devices)
+        terms, plain_carried = plain_step(plain, Given(step, batch, plain_carried))
         carried = carry(stepped.fake, carried, ours.kind)
         expected = {name: term for name, term in stepped.terms.items() if not name.endswith(("_total", "_gradient"))}
         assert {name: term.item() for name, term in terms.items()} == pytest.approx(expected, rel=1e-7)

@@ -123,10 +123,10 @@ def kill_in_step(number: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """What is saved by then is all that is left."""
     step = learner.step
 
-    def killed(learning, batch, carried, at, *arguments):
-        if at.number == number:
+    def killed(learning, given, *arguments):
+        if given.step.number == number:
             raise Killed
-        return step(learning, batch, carried, at, *arguments)
+        return step(learning, given, *arguments)
 
     monkeypatch.setattr(learner, "step", killed)
 
@@ -184,10 +184,10 @@ def test_a_signal_that_comes_while_previews_are_made_is_for_the_next_step(folder
 def test_ctrl_c_saves_after_the_step_too(folder, monkeypatch):
     step = learner.step
 
-    def interrupted(learning, batch, carried, at, *arguments):
-        if at.number == 2:
+    def interrupted(learning, given, *arguments):
+        if given.step.number == 2:
             os.kill(os.getpid(), signal.SIGINT)
-        return step(learning, batch, carried, at, *arguments)
+        return step(learning, given, *arguments)
 
     with monkeypatch.context() as patched:
         patched.setattr(learner, "step", interrupted)
@@ -208,10 +208,10 @@ def test_a_gradient_that_is_no_number_changes_nothing_and_is_named(folder, monke
 def test_sigterm_saves_after_the_step_and_is_then_delivered(folder, monkeypatch):
     step = learner.step
 
-    def told_to_end(learning, batch, carried, at, *arguments):
-        if at.number == 3:
+    def told_to_end(learning, given, *arguments):
+        if given.step.number == 3:
             os.kill(os.getpid(), signal.SIGTERM)
-        return step(learning, batch, carried, at, *arguments)
+        return step(learning, given, *arguments)
 
     delivered = []
     before = signal.signal(signal.SIGTERM, lambda *_: delivered.append(True))
