@@ -18,7 +18,7 @@ from flows import environment
 from flows.beside import beside
 from pipeline import layout
 
-CAPTION = "Newest preview, step {step}. Rows: maps, real, fake, raw, mask, optical flow, its reference"
+CAPTION = "Newest preview, step {step}. What a row shows is written on it"
 """As pipeline.preview names them, which is not imported here: torch takes seconds."""
 PREVIEW_SECONDS, LAST_LOOK_SECONDS = 5.0, 2.0
 """How often it is looked whether a training has left a new preview; how long its end waits for a slow server."""

@@ -1,6 +1,7 @@
 """The multi-scale PatchGAN of pix2pixHD, which judges images (with their maps) and video (frames with their optical flow)."""
 
 from itertools import pairwise
+from typing import Any
 
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -51,6 +52,11 @@ class Discriminator(nn.Module):
         widths = [min(width * 2**scale, MAX_FIRST_WIDTH) for scale in range(scales)]
         self.scales = nn.ModuleList([PatchDiscriminator(channels, width=w, layers=layers, norm=norm) for w in widths])
         initialize(self)
+
+    def compile(self, *arguments: Any, **keywords: Any) -> None:
+        """Each scale by itself: in some phases of a training the finest are left out."""
+        for scale in self.scales:
+            scale.compile(*arguments, **keywords)
 
     def forward(self, x: Float[Tensor, "b c h w"], *, without_finest: int = 0) -> DiscriminatorFeatures:
         """`without_finest`: so many scales are left out, for images that are smaller by as many halvings."""

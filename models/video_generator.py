@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import torch
 from einops import rearrange, repeat
@@ -126,6 +127,11 @@ class VideoGenerator(nn.Module):
             frame, state = self._next(window, now, state=state, only_finest=only_finest)
             frames.append(_cropped(frame, maps.shape[-2:]))
         return _video(frames, state)
+
+    def compile(self, *arguments: Any, **keywords: Any) -> None:
+        """Each scale by itself: the whole would be unrolled over a window's frames, and compiled anew for each number of them."""
+        for scale in self.scales:
+            scale.compile(*arguments, **keywords)
 
     def start(self, past: Float[Tensor, "b past 3 h w"] | None, scales: int | None = None) -> State:
         """The state before a video's first frame; None = there is nothing before it."""

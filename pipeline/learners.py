@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 from torch import nn
+from torch._functorch import config as functorch
 from torch.amp.grad_scaler import GradScaler
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
@@ -68,6 +69,7 @@ def _learner(
         if network is not None:
             network.to(devices.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
             if p.compile:
+                functorch.donated_buffer = False  # gradients pass a discriminator twice, for either side
                 network.compile()
     optimizers = {name: torch.optim.Adam(n.parameters(), betas=(0.5, 0.999), fused=True) for name, n in networks.trained().items()}
     averaging = get_ema_multi_avg_fn(p.ema_decay)  # type: ignore[no-untyped-call]

@@ -280,4 +280,4 @@ def _bytes(tensors: Iterable[Tensor]) -> int:
 
 
 def _gb(size: int) -> str:
-    return f"{size / 1e9:.1f}"
+    return f"{size / 1e9:.1f}" if size >= 1e9 else f"{size / 1e9:.1g}"

@@ -216,7 +216,11 @@ def sentence(cls: type[BaseModel], where: str, problem: Any) -> str:
     if problem["type"] == "missing":
         return f"{name} is missing"
     why = problem["msg"].removeprefix("Value error, ")
-    return f"{name} is {shown(problem['input'])}: {why[0].lower()}{why[1:]}"
+    of_several = problem["type"] == "value_error" and isinstance(
+        problem["input"], dict
+    )  # the sentence names the keys that do not go together
+    found = "" if of_several else f" is {shown(problem['input'])}"
+    return f"{name}{found}: {why[0].lower()}{why[1:]}"
 
 
 def _fields(cls: type[BaseModel], folder: list[str]) -> list[str]:

@@ -27,25 +27,32 @@ LETTERS = (10, 18)
 Frames = UInt8[np.ndarray, "t h w 3"]
 
 
-def save_preview(path: Path, batch: Batch, generated: Generated, kind: MapKind) -> None:
-    """Named rows: maps, real frames, what was made of them; columns: the window's first frames. Of the batch, the first window."""
-    rows = [_row(name, frames) for name, frames in _rows(batch, generated, kind).items()]
+def save_preview(path: Path, batch: Batch, generated: Generated, kind: MapKind, *, warps: bool) -> None:
+    """Named rows: maps, real frames, what was made of them, and of what where the generator `warps`; columns: the window's first frames. Of
+    the batch, the first window."""
+    rows = [_row(name, frames) for name, frames in _rows(batch, generated, kind, warps=warps).items()]
     path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = path.with_suffix(".unfinished")
     Image.fromarray(_joined(rows, axis=0)).save(unfinished, format="png", compress_level=1)
     unfinished.replace(path)  # whoever watches the folder sees whole pictures
 
 
-def _rows(batch: Batch, generated: Generated, kind: MapKind) -> dict[str, Frames]:
-    """`raw` is drawn anew; of `fake`, the mask's black part is the frame before, moved by the optical flow."""
+def _rows(batch: Batch, generated: Generated, kind: MapKind, *, warps: bool) -> dict[str, Frames]:
     times = -(-batch.real.shape[-1] // MOST_WIDTH)
     maps = batch.maps[0, -batch.real.shape[1] :][:MOST_FRAMES, :, ::times, ::times]
-    reference, confidence = _vectors(batch.optical_flow, times), _grey(batch.confidence, times)
-    full = full_length(np.concatenate(reference), np.concatenate(confidence))
-    return {
+    rows = {
         "maps": np.stack([maps_to_picture(of_frame, kind) for of_frame in maps]),
         "real": tensor_to_frames(_shown(batch.real, times)),
         "fake": tensor_to_frames(_shown(generated.image, times)),
+    }
+    return {**rows, **_rows_of_motion(batch, generated, times)} if warps else rows
+
+
+def _rows_of_motion(batch: Batch, generated: Generated, times: int) -> dict[str, Frames]:
+    """`raw` is drawn anew; of `fake`, the mask's black part is the frame before, moved by the optical flow."""
+    reference, confidence = _vectors(batch.optical_flow, times), _grey(batch.confidence, times)
+    full = full_length(np.concatenate(reference), np.concatenate(confidence))
+    return {
         "raw": tensor_to_frames(_shown(generated.raw, times)),
         "mask": np.repeat(_grey(generated.mask, times)[..., None], 3, axis=-1),
         "optical flow": _coloured(_vectors(generated.optical_flow, times), full),

@@ -169,7 +169,7 @@ def _look(
 ) -> None:
     """Previews, validation, checkpoints: what is not needed to go on."""
     if last or state.step % p.preview_every == 0:
-        preview.save_preview(layout.preview(state.work, state.step), batch, fake, learning.maps)
+        preview.save_preview(layout.preview(state.work, state.step), batch, fake, learning.maps, warps=learning.kind.warps)
         watch.preview(state.step, layout.preview(state.work, state.step))
     if validation and p.validation.every and (last or state.step % p.validation.every == 0):
         best = min((row[p.validation.measure] for row in state.validation), default=np.inf)

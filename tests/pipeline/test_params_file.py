@@ -71,7 +71,7 @@ def test_a_data_set_overrides_single_keys_at_any_depth():
         (
             "measure: reconstruction, take: last}",
             "measure: reconstruction, take: best}",
-            "train.validation is {'clips': 1, 'every': None, 'frames': 16, 'measure': 'reconstruction', ...}: take is best, but every is n",
+            "train.validation: take is best, but every is null",
         ),
         (
             "{every: null, clips: 1, frames: 16, measure: reconstruction,",

@@ -5,7 +5,6 @@ import pytest
 import torch
 from PIL import Image
 
-from flows import artifacts
 from models.video_generator import Generated, State
 from pipeline import palettes, preview
 from pipeline.batch import Batch
@@ -16,7 +15,7 @@ HEIGHT, WIDTH, FRAMES = 20, 24, 8
 ROWS = ["maps", "real", "fake", "raw", "mask", "optical flow", "its reference"]
 
 
-def saved(folder: Path, *, height: int = HEIGHT, width: int = WIDTH) -> np.ndarray:
+def saved(folder: Path, *, height: int = HEIGHT, width: int = WIDTH, warps: bool = True) -> np.ndarray:
     """Road on the right of the maps, void on the left; real black, fake white, raw grey; the mask is 1 on the left. Everything moves right
     by the full length, but the reference has it go left, and is not to be trusted at the top, where it is twenty times as long."""
     palette, past = palettes.load("camvid"), 2
@@ -30,7 +29,7 @@ def saved(folder: Path, *, height: int = HEIGHT, width: int = WIDTH) -> np.ndarr
     reference = torch.where(confidence > 0, -moved, 20 * moved)
     batch = Batch(maps, None, real[:, :0], real, reference, confidence, {})
     generated = Generated(fake, 0 * fake, moved, mask, State(None))
-    save_preview(folder / "previews" / "0001.png", batch, generated, MapKind(palette, True, 0, 0))
+    save_preview(folder / "previews" / "0001.png", batch, generated, MapKind(palette, True, 0, 0), warps=warps)
     return np.asarray(Image.open(folder / "previews" / "0001.png"))
 
 
@@ -57,8 +56,9 @@ def test_each_row_shows_what_it_is_named_for(tmp_path: Path) -> None:
     }
 
 
-def test_prefect_s_caption_names_the_rows() -> None:
-    assert artifacts.CAPTION.format(step=7) == f"Newest preview, step 7. Rows: {', '.join(ROWS)}"
+def test_what_never_warps_has_no_rows_of_motion(tmp_path: Path) -> None:
+    whole, without = saved(tmp_path), saved(tmp_path, warps=False)
+    assert without.shape[0] == 3 * HEIGHT + 2 * GAP and (without[:, -WIDTH:] == whole[: len(without), -WIDTH:]).all()
 
 
 def test_names_are_told_apart_and_fit_at_the_left_of_their_rows(tmp_path: Path) -> None:

@@ -3,7 +3,8 @@
 import multiprocessing
 import os
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -181,19 +182,39 @@ def test_a_signal_that_comes_while_previews_are_made_is_for_the_next_step(folder
     assert torch.load(layout.training_state(folder.work("sigterm-late")))["step"] == 4
 
 
-def test_ctrl_c_saves_after_the_step_too(folder, monkeypatch):
+@contextmanager
+def interrupts(handler: Any) -> Iterator[None]:
+    """Handled so inside; whoever started the tests may have had them ignored."""
+    before = signal.signal(signal.SIGINT, handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def interrupt_in_step(number: int, monkeypatch: pytest.MonkeyPatch) -> None:
     step = learner.step
 
     def interrupted(learning, given, *arguments):
-        if given.step.number == 2:
+        if given.step.number == number:
             os.kill(os.getpid(), signal.SIGINT)
         return step(learning, given, *arguments)
 
-    with monkeypatch.context() as patched:
-        patched.setattr(learner, "step", interrupted)
-        with pytest.raises(KeyboardInterrupt):
-            folder.train("ctrl-c", save_every=100)
+    monkeypatch.setattr(learner, "step", interrupted)
+
+
+def test_ctrl_c_saves_after_the_step_too(folder, monkeypatch):
+    interrupt_in_step(2, monkeypatch)
+    with interrupts(signal.default_int_handler), pytest.raises(KeyboardInterrupt):
+        folder.train("ctrl-c", save_every=100)
     assert torch.load(layout.training_state(folder.work("ctrl-c")))["step"] == 2
+
+
+def test_who_had_ctrl_c_ignored_is_not_stopped_by_it(folder, monkeypatch):
+    interrupt_in_step(2, monkeypatch)
+    with interrupts(signal.SIG_IGN):
+        folder.train("ignored", steps=3, save_every=100)
+    assert torch.load(layout.training_state(folder.work("ignored")))["step"] == 3
 
 
 def test_a_gradient_that_is_no_number_changes_nothing_and_is_named(folder, monkeypatch):
