@@ -1,4 +1,4 @@
-"""SIGTERM or Ctrl-C in the middle of a training: it ends after the step, and what it has learned is saved first."""
+"""SIGTERM, Ctrl-C or a closed terminal in the middle of a training: it ends after the step, and what it has learned is saved first."""
 
 import os
 import signal
@@ -6,7 +6,8 @@ import threading
 from types import FrameType, TracebackType
 from typing import Any
 
-SIGNALS = (signal.SIGTERM, signal.SIGINT)
+SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+"""SIGHUP: the terminal is gone."""
 
 
 class Stopping:

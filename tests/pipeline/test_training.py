@@ -226,26 +226,28 @@ def test_a_gradient_that_is_no_number_changes_nothing_and_is_named(folder, monke
     assert not layout.training_state(folder.work("infinite")).exists()
 
 
-def test_sigterm_saves_after_the_step_and_is_then_delivered(folder, monkeypatch):
-    step = learner.step
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_to_end_saves_after_the_step_and_is_then_delivered(folder, monkeypatch, number):
+    """SIGHUP comes when a terminal is closed, and when the command that was started there is gone."""
+    step, name = learner.step, number.name
 
     def told_to_end(learning, given, *arguments):
         if given.step.number == 3:
-            os.kill(os.getpid(), signal.SIGTERM)
+            os.kill(os.getpid(), number)
         return step(learning, given, *arguments)
 
     delivered = []
-    before = signal.signal(signal.SIGTERM, lambda *_: delivered.append(True))
+    before = signal.signal(number, lambda *_: delivered.append(True))
     try:
         with monkeypatch.context() as patched:
             patched.setattr(learner, "step", told_to_end)
             with pytest.raises(SystemExit):
-                folder.train("sigterm", save_every=100)
+                folder.train(name, save_every=100)
     finally:
-        signal.signal(signal.SIGTERM, before)
+        signal.signal(number, before)
     assert delivered == [True]
-    assert torch.load(layout.training_state(folder.work("sigterm")))["step"] == 3
-    assert files(folder.train("sigterm", save_every=100)) == files(folder.train("no-sigterm", save_every=100))
+    assert torch.load(layout.training_state(folder.work(name)))["step"] == 3
+    assert files(folder.train(name, save_every=100)) == files(folder.train(f"no-{name}", save_every=100))
 
 
 def test_processes_that_load_windows_are_not_ended_with_the_group_of_the_training(folder, monkeypatch):
