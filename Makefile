@@ -18,7 +18,7 @@ install:  ## .venv from the locked requirements
 demo: install  ## the whole journey on the built-in street world: reports/sample-street/index.html
 	@python -m flows.make sample-street
 
-smoke: install  ## the same in a minute or two, too small to look at
+smoke: install  ## the same in a few minutes, too small to look at
 	@python -m flows.make smoke
 
 camvid: install  ## the journey on CamVid: make camvid DATA=folder with images/ and labels/

@@ -2,14 +2,15 @@
 
 Everything is measured on lossless frames. A method's value is that of all frames of all test clips together, each frame counting alike
 (PSNR from the mean squared error, the gradient energy's ratio from the mean energies, mIoU from the summed confusion matrix). Video FID and
-kernel video distance compare all windows of a method with the same windows of the real video.
+kernel video distance compare all windows of a method with the same windows of the real video. Real frames that vid2vid was given to begin
+with count for no method.
 """
 
 import json
 from collections import deque
 from collections.abc import Callable, Hashable, Iterator, Mapping
 from dataclasses import dataclass, field, fields
-from itertools import repeat
+from itertools import islice, repeat
 from pathlib import Path
 from typing import Any
 
@@ -47,7 +48,8 @@ def run(
     device: str,
 ) -> None:
     test = read_index(dataset, "test")
-    _require_windows(test["num_frames"].tolist(), p.video_network)
+    given = {clip: _given(synthesize / clip) for clip in test["clip"]}
+    _require_windows([row["num_frames"] - given[row["clip"]] for row in test.to_dict("records")], p.video_network)
     network = video_network.load(p.video_network, device)
     palette = _palette(segmentation / test["clip"].iloc[0]) if segmentation else None
     segment = _segment(segmentation_model, palette, device) if palette else None
@@ -56,10 +58,10 @@ def run(
     features: dict[str, list[np.ndarray]] = {}
     for row in progress.track(test.to_dict("records"), "evaluate", len(test)):
         clip = row["clip"]
-        real = _Real.opened(clip, _used(row), clips, segmentation, optical_flow, p.stride)
+        real = _Real.opened(clip, _used(row)[given[clip] :], clips, segmentation, optical_flow, p.stride)
         videos = {
-            "vid2vid": _synthesized(synthesize / clip),
-            "per_frame": _synthesized(synthesize_per_frame / clip),
+            "vid2vid": _synthesized(synthesize / clip, given[clip]),
+            "per_frame": _synthesized(synthesize_per_frame / clip, given[clip]),
             "copy_first_frame": baselines.copy_first_frame(real.rgb()),
             "mean_colour_per_label": baselines.mean_colour_per_label(real.labels(), colours) if colours is not None else None,
             "real": real.rgb(),
@@ -71,6 +73,7 @@ def run(
                 features.setdefault(method, []).extend(windows.features)
     of_windows = {method: np.stack(found) for method, found in features.items()}
     scores = _scores(tallies, of_windows, segmentation_scores, _about(network, p.video_network, of_windows[REAL]))
+    scores["test"]["given_frames"] = sum(given.values())
     layout.scores(out).write_text(json.dumps(scores, indent=1) + "\n")
 
 
@@ -215,10 +218,16 @@ def _palette(labelled: Path) -> Palette:
     return from_attributes(arrays.reading(layout.arrays(labelled, "segmentation")).attributes["palette"])
 
 
-def _synthesized(folder: Path) -> Iterator[np.ndarray] | None:
-    """None where this generator was not trained."""
+def _given(synthesized: Path) -> int:
+    """How many of a video's first frames are real ones."""
+    number: int = arrays.reading(layout.arrays(synthesized, "frames")).attributes["given_frames"]
+    return number
+
+
+def _synthesized(folder: Path, given: int) -> Iterator[np.ndarray] | None:
+    """Without the first frames that vid2vid was given; None where this generator was not trained."""
     path = layout.arrays(folder, "frames")
-    return arrays.reading(path).frames("rgb") if path.is_file() else None
+    return islice(arrays.reading(path).frames("rgb"), given, None) if path.is_file() else None
 
 
 def _segment(model: Path, palette: Palette, device: str) -> Segment | None:

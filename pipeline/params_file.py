@@ -128,6 +128,8 @@ class Params:
         where, entry = f"{self._path}: {group}.{dataset}", self._entry(group, dataset)
         wanted = ["source", *params.SECTIONS]
         for key in entry:
+            if key == "machine":
+                raise InputError(f"{where}.machine: a machine is not a data set's: set it at the top of {self._path}, or by -S on one run")
             if key not in wanted:
                 raise InputError(f"{where}.{key} is no stage{_nearest(key, wanted)}")
         for key in wanted:

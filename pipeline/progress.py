@@ -48,7 +48,8 @@ class Bar:
         if not self._live and (now - self._last_line > SECONDS_BETWEEN_LINES):
             self._last_line = now
             left = (self.total - self.done) / rate
-            self.say(f"{self.name}: {self.done}/{self.total}, {_pace(rate)}, {left:.0f} s left, {note}")
+            said = [f"{self.done}/{self.total}", _pace(rate), f"{left:.0f} s left", *([note] if note else [])]
+            self.say(f"{self.name}: {', '.join(said)}")
 
     def say(self, line: str) -> None:
         """A line that stays, above the bars."""

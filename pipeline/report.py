@@ -65,6 +65,7 @@ def run(
         "name": dataset_name,
         "rendered": first.attributes()["clips"].get("source_kind") == RENDERED,
         "maps_are": " and ".join(first.maps.kind.names()),
+        "begins": first.attributes()["synthesize"],
         "labels": first.maps.kind.palette is not None,
         "labelled_by": _labelled_by(made_parts),
         "splits": {split: _split(read_index(dataset, split)) for split in ("train", "test")},

@@ -35,14 +35,16 @@ def run_clip(
     """`clips` gives the frame rate, and the first frames where they are given."""
     generator, folders = _generator(train, device), MapFolders(segmentation, instances, edges, pose)
     found = _video(generator, folders, clips)
+    begins: dict[str, Any] = {"begins_with": p.first_frame, "given_frames": 0}
     if p.first_frame == "given":
         real = arrays.reading(layout.arrays(clips, "frames"))["rgb"]
         found = replace(found, first=given_by(real, found.used))
+        begins["given_frames"] = min(generator.network.past_frames, len(found.used))
     elif p.first_frame == "image_generator":
         drawing = _image_generator(train_image_generator, device)
         require_kind(generator.kind, drawing.kind, str(clips), "the image generator")
         found = replace(found, first=drawn_by(drawing, found.maps, found.used, device))
-    _write(generator, found, clips, out, work, p, made_by, device)
+    _write(generator, found, clips, out, work, p, {**made_by, **begins}, device)
 
 
 def run_clip_per_frame(
@@ -77,7 +79,7 @@ def _write(
     out: Path,
     work: Path,
     p: params.Synthesize,
-    made_by: dict[str, Any],
+    attributes: dict[str, Any],
     device: str,
 ) -> None:
     """Frames go to their part and to the mp4 as they are made. A run that goes on gives the mp4 the finished parts' frames first."""
@@ -92,7 +94,7 @@ def _write(
             parts.keep(made)
             show(made.rgb[0])
     kept = {name: real[name] for name in ("clip", "sequence", "split", "frames_per_second")}
-    parts.join(layout.arrays(out, "frames"), {**made_by, **kept, "first_frame": real["first_frame"] + found.used.start})
+    parts.join(layout.arrays(out, "frames"), {**attributes, **kept, "first_frame": real["first_frame"] + found.used.start})
 
 
 def _generator(train: Path, device: str) -> TrainedGenerator:

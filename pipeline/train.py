@@ -127,7 +127,7 @@ def _train(build: Build, folders: Folders, dataset: Path, places: Places, p: par
     state.resume()
     devices.require_equal(state.step, "the step that a training goes on from: does each see the same store?")
     if devices.is_main:
-        _say(places.name, learning.kind, schedule, state)
+        _say(places.name, learning.kind, schedule, state, compiles=p.compile)
     watching = Watch(places.watch, places.name, schedule.steps, state.step) if devices.is_main else nullcontext()
     memory = memory_estimate.told(learning, schedule, index, p, devices)
     with memory, Stopping() as stopping, watching as watch:
@@ -238,9 +238,11 @@ def _windows(folders: Folders, index: pd.DataFrame, learning: Learner, p: params
     return Windows(folders, index, learning.maps, p, past_frames=kind.past_frames, strides=kind.strides, **share)
 
 
-def _say(name: str, kind: Kind, schedule: Schedule, state: TrainingState) -> None:
+def _say(name: str, kind: Kind, schedule: Schedule, state: TrainingState, *, compiles: bool) -> None:
     longest = schedule.longest_sequence()
     for stride in (stride for stride in kind.strides if 2 * stride >= longest):
         logger.warning("%s: the video discriminator of stride %d sees nothing: sequences have %d frames at most", name, stride, longest)
     if state.step:
         logger.warning("%s: continues after step %d of %d", name, state.step, schedule.steps)
+    if compiles:
+        logger.warning("%s: the first steps of each phase compile its networks, which takes minutes", name)

@@ -71,7 +71,11 @@ def _name(measure: Measure, scores: dict[str, Any]) -> str:
 def _basis(scores: dict[str, Any]) -> str:
     clips, frames = scores["test"]["clips"], scores["test"]["frames"]
     clips_word = "clip" if clips == 1 else "clips"
-    return f"Measured on {clips} test {clips_word} with {frames} frames, after one training each: small differences can be chance."
+    given = scores["test"]["given_frames"]
+    left_out = f" The {given} real frames that vid2vid was given to begin with count for no method." if given else ""
+    return (
+        f"Measured on {clips} test {clips_word} with {frames} frames, after one training each: small differences can be chance.{left_out}"
+    )
 
 
 def _windows(network: dict[str, Any]) -> str:

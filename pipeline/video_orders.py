@@ -68,6 +68,12 @@ def ordered(order: Order, generator: TrainedGenerator, unfinished: Path, min_pix
     if order.frames_per_second is not None and not 0.01 <= order.frames_per_second <= 1000:
         raise InputError(f"--frames-per-second is {order.frames_per_second:g}: 0.01 to 1000 are possible")
     found, single = _found(order, generator.kind, unfinished, min_pixels)
+    if not single and order.out.suffix.lower() == ".mp4":
+        if len(found) > 1:
+            raise InputError(
+                f"--out: {order.out} is to be a folder, for {len(found)} videos: give a name without .mp4, or take one by --clip"
+            )
+        single = True
     return [_ordered(order, one, generator, single) for one in found]
 
 

@@ -13,6 +13,7 @@ from pipeline.errors import InputError
 from pipeline.metrics.frechet_distance import frechet_distance
 from pipeline.metrics.kernel_distance import kernel_distance
 from pipeline.store import file_sha256
+from pipeline.verdict import verdict
 
 READ = (
     "clips",
@@ -65,10 +66,24 @@ def test_warping_error_of_independent_noise_is_twice_its_variance(journey):
 
 def test_a_clip_counts_by_its_frames(journey):
     scores = scores_of(journey)
-    assert scores["test"] == {"clips": 2, "frames": 2 * FRAMES}
+    assert scores["test"] == {"clips": 2, "frames": 2 * FRAMES, "given_frames": 0}
     parts = [row for row in scores["clips"] if row["method"] == "vid2vid"]
     assert [row["clip"] for row in parts] == ["drive-1", "drive-2"]
     assert scores["vid2vid"]["ssim"] == pytest.approx(np.mean([row["ssim"] for row in parts]), abs=1e-5)
+
+
+def test_frames_that_were_given_count_for_no_method(tmp_path):
+    journey = finished(tmp_path, given=2)
+    scores, clip = scores_of(journey), journey.of("test")[0]
+    assert scores["test"] == {"clips": 2, "frames": 2 * (FRAMES - 2), "given_frames": 4}
+    real, *fakes = (
+        arrays.reading(layout.arrays(journey.folder(stage) / clip, "frames"))["rgb"][2:] / 255
+        for stage in ("clips", "synthesize", "synthesize_per_frame")
+    )
+    for method, frames in {"vid2vid": fakes[0], "per_frame": fakes[1], "copy_first_frame": real[:1]}.items():
+        row = next(row for row in scores["clips"] if (row["clip"], row["method"]) == (clip, method))
+        assert row["psnr"] == pytest.approx(-10 * np.log10(((real - frames) ** 2).mean()), abs=1e-3)
+    assert "The 4 real frames that vid2vid was given to begin with count for no method." in " ".join(verdict(scores))
 
 
 def test_psnr_is_that_of_all_pixels_together(journey):

@@ -113,6 +113,13 @@ def test_plain_files_give_the_same_video(asked):
     assert video.properties(Path("out.mp4")).frames_per_second == "25/2"
 
 
+def test_a_data_set_s_only_test_clip_is_the_file_that_was_asked_for(asked):
+    about = layout.manifest(Path("data/mine/clips"))
+    about.write_text("".join(line for line in about.read_text().splitlines(keepends=True) if not line.startswith("second")))
+    assert maps_to_video.run(asked.order("data/mine")) == [Path("out.mp4")]
+    assert maps_to_video.run(asked.order("data/mine", out=Path("videos"))) == [Path("videos/first.mp4")]
+
+
 @pytest.mark.parametrize("maps", ["data/mine", "plain"])
 def test_several_videos_are_made_side_by_side_each_under_its_name(asked, maps):
     expected = {clip: asked.by_the_stage(clip) for clip in LENGTHS}
@@ -206,7 +213,13 @@ def other_real(asked: Asked) -> None:
         ("data/mine", {**CLIP, "lossless": Path("out.mp4")}, None, "--lossless: out.mp4 is --out, too: give the frames another name"),
         ("data/mine", {**CLIP, "lossless": Path("params.yaml")}, None, "--lossless: params.yaml is a file, where a folder of images is"),
         ("data/mine", {**CLIP, "lossless": Path("params.yaml/x.zip")}, None, "--lossless: params.yaml is a file, where a folder for x.zip"),
-        ("data/mine", {"lossless": Path("params.yaml")}, None, "--lossless: params.yaml is a file, where a folder for .* is to be"),
+        ("data/mine", {}, None, "--out: out.mp4 is to be a folder, for 2 videos: give a name without .mp4, or take one by --clip"),
+        (
+            "data/mine",
+            {"out": Path("videos"), "lossless": Path("params.yaml")},
+            None,
+            "--lossless: params.yaml is a file, where a folder for .* is to be",
+        ),
         ("data/mine", {"out": Path("params.yaml")}, None, "--out: params.yaml is a file, where a folder for .*.mp4 is to be"),
         ("data/mine", {}, no_test_clips, "--maps: data/mine has no test clips: name one of its clips by --clip"),
         ("data/mine", {**CLIP, "batch": 0}, None, "--batch is 0"),

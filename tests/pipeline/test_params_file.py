@@ -43,6 +43,7 @@ def test_a_data_set_overrides_single_keys_at_any_depth():
         ("  strides: [1, 3]\n  batch_size", "  strides: [0]\n  batch_size", "optical_flow.strides.0 is 0: input should be greater than 0"),
         ("      kind: sample_street", "      kind: sample_stret", "source.kind is 'sample_stret'; did you mean sample_street?"),
         ("      seed: 1", "      sede: 1", "source.sede is no parameter; did you mean seed?"),
+        ("    instances: {}\n", "    instances: {}\n    machine: {devices: 2}\n", "sample-street.machine: a machine is not a data set's"),
         ("    instances: {}\n", "    instancs: {}\n", "datasets.sample-street.instancs is no stage; did you mean instances?"),
         ("    synthesize: {}\n", "", "datasets.sample-street.synthesize is missing: write `synthesize: {}`"),
         (", weights_from: sample-street}", ", weights_from: sample-steet}", "weights_from is 'sample-steet'; did you mean sample-street?"),

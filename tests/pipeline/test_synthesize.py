@@ -134,8 +134,9 @@ def test_the_mp4_is_that_of_the_lossless_frames(street):
 
 
 def test_given_frames_are_the_clips_own_and_the_rest_is_made(street):
-    given, real = frames(street.synthesized("given", "given")), street.real()
-    assert given.shape == real.shape
+    made, real = street.synthesized("given", "given"), street.real()
+    given, about = frames(made), arrays.reading(layout.arrays(made, "frames")).attributes
+    assert given.shape == real.shape and (about["begins_with"], about["given_frames"]) == ("given", PAST)
     np.testing.assert_array_equal(given[:PAST], real[:PAST])
     assert (given[PAST] != real[PAST]).any()
     assert (given[PAST:] != frames(street.synthesized("itself"))[PAST:]).any()

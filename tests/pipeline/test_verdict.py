@@ -9,7 +9,7 @@ def values(warping_error: float, psnr: float, miou: float | None = None, video_f
 
 
 def scores(**methods: dict) -> dict:
-    return {**methods, "test": {"clips": 1, "frames": 60}, "video_network": [RANDOM]}
+    return {**methods, "test": {"clips": 1, "frames": 60, "given_frames": 0}, "video_network": [RANDOM]}
 
 
 RANDOM = {
