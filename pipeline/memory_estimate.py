@@ -90,7 +90,7 @@ def _tried(learning: Learner, steps: list[Step], size: Size, p: params.Train, de
 
 def said(learning: Learner, steps: list[Step], size: Size, p: params.Train, devices: Devices) -> str:
     needed, there = need(learning, steps, size, p, devices), _there(learning, devices.device)
-    whose = " by each process" if devices.processes > 1 else ""
+    whose = f" by each of {devices.processes} processes" if devices.processes > 1 else ""
     if needed.total <= there:
         return f"train: needs about {needed}{whose}, {_gb(there)} GB are there"
     return f"train: needs about {needed}{whose}, only {_gb(there)} GB are there: {_hints(learning, steps, size, p, devices)}"

@@ -18,7 +18,7 @@ import torch
 from torch.utils.data import DataLoader
 
 from models.video_generator import Generated
-from pipeline import divergence, layout, learner, learners, memory_estimate, params, preview
+from pipeline import divergence, layout, learner, learners, memory_estimate, params, preview, progress
 from pipeline.batch import Batch, Given
 from pipeline.devices import Devices
 from pipeline.errors import InputError
@@ -146,6 +146,8 @@ def _train(build: Build, folders: Folders, dataset: Path, places: Places, p: par
             if stopping.agreed or last or step.number % p.save_every == 0:
                 state.save()
             if stopping.agreed:
+                if watch:
+                    progress.say(f"{places.name}: stopped after step {step.number} of {schedule.steps}, which is saved")
                 break
     if devices.is_main:
         _write(places.out, learning, state, p)
@@ -245,4 +247,4 @@ def _say(name: str, kind: Kind, schedule: Schedule, state: TrainingState, *, com
     if state.step:
         logger.warning("%s: continues after step %d of %d", name, state.step, schedule.steps)
     if compiles:
-        logger.warning("%s: the first steps of each phase compile its networks, which takes minutes", name)
+        logger.warning("%s: the first steps of each phase compile its networks, which takes minutes; until then Ctrl-C twice ends it", name)
