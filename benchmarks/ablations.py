@@ -1,7 +1,8 @@
-"""The full model against the paper's ablations, binary masks and the same generator per frame: same parameters, steps, seed and data.
+"""The full model against the paper's ablations, binary masks and the same generator per frame: same parameters, steps, seeds and data.
 
 Prints what `evaluate` measured, how much each variant draws anew where (the mean mask), and what happens to a car that is approached:
-there a warped picture blurs, and a soft mask can mend it. All that is trained lies in the project's store: a run that was stopped goes on.
+there a warped picture blurs, and a soft mask can mend it. Of several seeds: the median (smallest-largest). All that is trained lies in
+the project's store: a run that was stopped goes on.
 """
 
 import argparse
@@ -34,11 +35,9 @@ VARIANTS = (
     Variant("no warping", {"generator": {"warping": False}}),
     Variant("binary mask", {"generator": {"mask": "binary"}}),
     Variant("binary mask, no foreground", {"generator": {"mask": "binary", "foreground": False}}),
-    Variant("full, seed 1", {"seed": 1}, per_frame=True),
-    Variant("full, seed 2", {"seed": 2}),
     Variant("sequences of 4", {"double_every": None, "video_discriminator": {"strides": [1]}}),
 )
-STREET_ALONE = ("binary mask, no foreground", "full, seed 2", "sequences of 4")
+STREET_ALONE = ("binary mask, no foreground", "sequences of 4")
 BESIDE = ("copy_first_frame", "mean_colour_per_label", "real")
 """Of the full model's metrics.json: they are the same for all."""
 APPROACHES, APPROACH_FRAMES, APPROACH_SEED = 6, 24, 700_000
@@ -50,6 +49,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.ablations", description=__doc__)
     parser.add_argument("--data", type=Path, help="folder of the real data: CamVid, too")
     parser.add_argument("--steps", type=int, default=180)
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0], help="every variant is trained with each: what is chance")
     parser.add_argument("--size", default="128x64", help="WIDTHxHEIGHT of the street's frames")
     parser.add_argument(
         "--only", nargs="*", choices=[variant.name for variant in VARIANTS], help="variants beside the first; all where none is named"
@@ -59,53 +59,71 @@ def main() -> None:
     width, height = map(int, asked.size.split("x"))
     settings = Settings(width, height, asked.steps, asked.data and asked.data.resolve())
     variants = [variant for variant in VARIANTS if asked.only is None or variant.name in [VARIANTS[0].name, *asked.only]]
-    with tempfile.TemporaryDirectory() as folder, project((asked.keep or Path(folder)).resolve(), settings, variants):
+    seeded = {variant.name: [variant.seeded(seed) for seed in asked.seeds] for variant in variants}
+    everything = [variant for of_seeds in seeded.values() for variant in of_seeds]
+    with tempfile.TemporaryDirectory() as folder, project((asked.keep or Path(folder)).resolve(), settings, everything):
         torch.set_num_threads(1)
         for world in settings.worlds():
-            tables(world, [variant for variant in variants if world == "street" or variant.name not in STREET_ALONE], settings)
+            tables(world, {name: found for name, found in seeded.items() if world == "street" or name not in STREET_ALONE}, settings)
     print(f"\n{machine()}")
 
 
-def tables(world: str, variants: list[Variant], settings: Settings) -> None:
-    computed = {variant.name: make(variant.dataset(world)) for variant in variants}
+Seeded = dict[str, list[Variant]]
+"""By its name, a variant with each seed."""
+
+
+def tables(world: str, seeded: Seeded, settings: Settings) -> None:
+    everything = [variant for of_seeds in seeded.values() for variant in of_seeds]
+    computed = [make(variant.dataset(world)) for variant in everything]
     print(f"\n{world}, {settings.steps} steps\n")
-    _print_scores(world, variants)
-    _print_masks(world, variants)
+    _print_scores(world, seeded)
+    _print_masks(world, seeded)
     if world == "street":
-        _print_approach(variants, settings)
-    again = sum(computed[variant.name][stage] for variant in variants[1:] for stage in SHARED)
+        _print_approach(seeded, settings)
+    again = sum(of_variant[stage] for of_variant in computed[1:] for stage in SHARED)
     print(f"\nOf what comes before training, {again} results were computed again for a variant after the first.", flush=True)
 
 
-def _print_scores(world: str, variants: list[Variant]) -> None:
+def _print_scores(world: str, seeded: Seeded) -> None:
     _header("", *(measure.label for measure in MEASURES))
-    found = {variant.name: metrics(variant.dataset(world)) for variant in variants}
+    found = {name: [metrics(variant.dataset(world)) for variant in of_seeds] for name, of_seeds in seeded.items()}
     for name, scores in found.items():
-        _row(name, *_values(scores["vid2vid"]))
-        if "per_frame" in scores:
-            _row(f"{name}, per frame", *_values(scores["per_frame"]))
-    first = found[variants[0].name]
+        _row(name, *_values([of_seed["vid2vid"] for of_seed in scores]))
+        if "per_frame" in scores[0]:
+            _row(f"{name}, per frame", *_values([of_seed["per_frame"] for of_seed in scores]))
+    first = next(iter(found.values()))[0]
     for method in BESIDE:
-        _row(method.replace("_", " "), *_values(first[method]))
+        _row(method.replace("_", " "), *_values([first[method]]))
     about = first["video_network"][0]
     halves = " and ".join(f"{value:.3g}" for value in about["between_halves_of_real"].values())
     print(f"\nVideo FID, kernel video distance: {about['features_are']}; {about['windows']} windows; between the real halves {halves}.")
 
 
-def _values(scores: dict[str, float | None]) -> list[str]:
+def _values(scores: list[dict[str, float | None]]) -> list[str]:
+    """Of each seed."""
     digits = {"psnr": ".4g"}
-    return ["" if (value := scores[m.key]) is None else f"{value:{digits.get(m.key, '.3g')}}" for m in MEASURES]
+    return [_cell([of_seed[m.key] for of_seed in scores], digits.get(m.key, ".3g")) for m in MEASURES]
 
 
-def _print_masks(world: str, variants: list[Variant]) -> None:
+def _cell(values: list[float | None], digits: str) -> str:
+    known = sorted(value for value in values if value is not None)
+    if len(known) < 2:
+        return f"{known[0]:{digits}}" if known else ""
+    return f"{np.median(known):{digits}} ({known[0]:{digits}}-{known[-1]:{digits}})"
+
+
+def _print_masks(world: str, seeded: Seeded) -> None:
     """Of each test clip's frames but the first, where all is drawn."""
     print()
     _header("mean mask over", "foreground", "background")
-    for variant in variants:
-        dataset = variant.dataset(world)
-        trained = TrainedGenerator(layout.networks(layout.stage(dataset, "train")), "cpu")
-        found = [_mask_by_region(trained, maps) for maps in _test_maps(dataset, trained)]
-        _row(variant.name, *(f"{share:.3f}" for share in _ratios(np.sum(found, axis=0))))
+    for name, of_seeds in seeded.items():
+        shares = np.stack([_mean_masks(variant.dataset(world)) for variant in of_seeds])
+        _row(name, *(_cell(region.tolist(), ".3f") for region in shares.T))
+
+
+def _mean_masks(dataset: str) -> Float[np.ndarray, "regions"]:
+    trained = TrainedGenerator(layout.networks(layout.stage(dataset, "train")), "cpu")
+    return _ratios(np.sum([_mask_by_region(trained, maps) for maps in _test_maps(dataset, trained)], axis=0))
 
 
 def _test_maps(dataset: str, trained: TrainedGenerator) -> Iterator[Float[Tensor, "t c h w"]]:
@@ -135,17 +153,19 @@ def drawn(trained: TrainedGenerator, maps: Float[Tensor, "t c h w"]) -> Iterator
         yield frame
 
 
-def _print_approach(variants: list[Variant], settings: Settings) -> None:
+def _print_approach(seeded: Seeded, settings: Settings) -> None:
     sums: dict[str, Any] = defaultdict(lambda: np.zeros((PARTS, 2, 2)))
-    generators = {v.name: TrainedGenerator(layout.networks(layout.stage(v.dataset("street"), "train")), "cpu") for v in variants}
+    everything = [variant for of_seeds in seeded.values() for variant in of_seeds]
+    generators = {v.name: TrainedGenerator(layout.networks(layout.stage(v.dataset("street"), "train")), "cpu") for v in everything}
     for number in range(APPROACHES):
         approach = _Approach.rendered(APPROACH_SEED + number, settings)
         for name, trained in generators.items():
             sums[name] += approach.seen(trained)
     print(f"\nIn the region of the car that is approached, {APPROACHES} clips of {APPROACH_FRAMES} frames, by thirds of a clip:\n")
     _header("", *(f"{what}, {part}" for what in ("mask", "gradient energy") for part in ("first", "second", "last")))
-    for name, of_parts in sums.items():
-        _row(name, *(f"{value:.3f}" for value in _ratios(of_parts).T.ravel()))
+    for name, of_seeds in seeded.items():
+        found = np.stack([_ratios(sums[variant.name]).T.ravel() for variant in of_seeds])
+        _row(name, *(_cell(column.tolist(), ".3f") for column in found.T))
 
 
 class _Approach:

@@ -11,7 +11,7 @@ import os
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import chdir, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +40,10 @@ class Variant:
     """Whether the same generator is trained without the past, too."""
     long_frames: int = 60
     """Of the street's long test clip."""
+
+    def seeded(self, seed: int) -> "Variant":
+        """The same from other random weights, with sequences in another order."""
+        return self if seed == 0 else replace(self, name=f"{self.name}, seed {seed}", train={**self.train, "seed": seed})
 
     def dataset(self, world: str) -> str:
         return f"{world}-{self.name.replace(',', '').replace(' ', '-')}"

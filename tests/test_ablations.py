@@ -82,10 +82,12 @@ def test_every_variant_can_be_trained(tmp_path, monkeypatch, steps) -> None:
 
 @pytest.mark.slow
 def test_variants_share_what_comes_before_training_and_the_tables_have_a_row_for_each(tmp_path) -> None:
-    printed = run(tmp_path, "ablations", "--only", "binary mask", "--keep", "kept")
+    printed = run(tmp_path, "ablations", "--only", "binary mask", "--seeds", "0", "1", "--keep", "kept")
     assert "0 results were computed again" in printed
     full, binary = (re.findall(rf"^\| {name} \|(.*)", printed, re.MULTILINE) for name in ("full", "binary mask"))
     assert len(full) == len(binary) == 3 and not set(full) & set(binary)  # a variant that changes nothing has equal rows
+    median, smallest, largest = map(float, re.findall(r"[\d.]+", full[0].split("|")[0]))  # of the warping error
+    assert smallest < largest and median == pytest.approx((smallest + largest) / 2, rel=0.02)
 
 
 @pytest.mark.slow
