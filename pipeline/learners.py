@@ -83,9 +83,11 @@ def _discriminators(kind: Kind, p: params.Train, maps: MapKind) -> dict[str, Dis
     shared: dict[str, Any] = {"norm": p.generator.norm, "checkpointing": p.checkpointing}
     image, video = p.image_discriminator.model_dump(), p.video_discriminator.model_dump(exclude={"strides"})
     of_videos = {f"video/{stride}": Discriminator(channels=VIDEO_CHANNELS, **shared, **video) for stride in kind.strides}
-    face = kind.face.model_dump(exclude={"side"}) if kind.face else None
-    of_faces = {FACE: Discriminator(channels=maps.channels + 3, **shared, **face)} if face else {}  # last: the others begin as without it
-    return {IMAGE: Discriminator(channels=maps.channels + 3, **shared, **image), **of_videos, **of_faces}
+    others = {IMAGE: Discriminator(channels=maps.channels + 3, **shared, **image), **of_videos}
+    if kind.face is None:
+        return others
+    face = kind.face.model_dump(exclude={"side"})  # made last: the others begin as they do without it
+    return {**others, FACE: Discriminator(channels=maps.channels + 3, **shared, **face)}
 
 
 def _video_kind(p: params.Train) -> Kind:
