@@ -10,10 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float, UInt8, UInt16
+from jaxtyping import UInt8, UInt16
 
 from pipeline import arrays, layout, palettes, pose_map
-from pipeline.face_centre import face_centres
 from pipeline.palettes import Palette
 
 Numbers = Sequence[int]
@@ -127,10 +126,6 @@ class ClipMaps:
     def poses(self, frames: Numbers, dropped: pose_map.Dropped = pose_map.NOTHING) -> UInt8[np.ndarray, "t h w channel"]:
         drawn = {t: pose_map.pose_map(self._files["pose"], t, dropped) for t in sorted(set(frames))}
         return np.stack([drawn[t] for t in frames])
-
-    def faces(self, frames: Numbers) -> Float[np.ndarray, "t 2"]:
-        """(x, y) of the main person's face, by its pose; NaN where none is seen."""
-        return face_centres(self._files["pose"], frames)
 
     def picture(self, t: int) -> UInt8[np.ndarray, "h w 3"]:
         """As `MapKind.drawn` draws all that there is."""

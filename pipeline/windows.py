@@ -20,6 +20,7 @@ from models.discriminator_input import temporal_groups
 from pipeline import arrays, augmentation, layout, params
 from pipeline.augmentation import Change
 from pipeline.errors import InputError
+from pipeline.face_centre import face_centres
 from pipeline.maps import ClipMaps, MapFolders, MapKind
 from pipeline.pose_map import NOTHING, Dropped
 from pipeline.schedule import Schedule, Step
@@ -201,7 +202,8 @@ class Windows(Dataset[Window]):
         """Also of a pose that is shown without its face: the frame has it."""
         if not self.faces:
             return torch.full((len(frames), 2), -1, dtype=torch.int16)
-        places = footage.change.points(ClipMaps(self.folders.maps.of(footage.clip), self.kind).faces(frames))
+        pose = self.folders.maps.of(footage.clip).files()["pose"]
+        places = footage.change.points(face_centres(pose, frames))
         return torch.from_numpy(np.where(np.isnan(places), -1, np.rint(places)).astype(np.int16))
 
 
