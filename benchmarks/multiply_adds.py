@@ -85,7 +85,7 @@ def empty_batch(case: Case, p: params.Train) -> Batch:
     groups = {stride: temporal_groups(t, stride) for stride in p.video_discriminator.strides}
     flows = {stride: VideoGroups(found, video(len(found), 2, 2)) for stride, found in groups.items() if found}
     foreground = video(past + t, 1) if p.generator.foreground else None
-    return Batch(video(past + t, case.maps.channels), foreground, video(past, 3), video(t, 3), video(t, 2), video(t, 1), flows)
+    return Batch(video(past + t, case.maps.channels), foreground, video(past, 3), video(t, 3), video(t, 2), video(t, 1), flows, [])
 
 
 def billions(work: Callable[[], object]) -> float:

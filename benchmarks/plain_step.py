@@ -12,13 +12,14 @@ does more than it must is what it is here for:
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from models.discriminator import DiscriminatorFeatures
-from models.discriminator_input import grouped_video_input, image_input
+from models.discriminator_input import Spot, grouped_video_input, image_input
 from models.vgg import VggFeatures
 from models.video_generator import Generated
 from models.warp import warp
@@ -65,7 +66,12 @@ def plain_step(plain: Plain, given: Given) -> tuple[Terms, Carried]:
         optical_flow=batch.optical_flow,
         confidence=batch.confidence,
     )
-    made = sides(pairs(networks.discriminators, batch, generated, carried), networks.vgg, shown, generated, scales=kind.scales)
+    judged_by = pairs(networks.discriminators, batch, generated, carried)
+    if kind.face and batch.faces:
+        judged_by["face"] = faces(
+            networks.discriminators["face"], judged_by["image"], batch.faces, kind.face.pixels(*batch.real.shape[-2:])
+        )
+    made = sides(judged_by, networks.vgg, shown, generated, scales=kind.scales)
 
     update(plain.optimizers["generator"], made.generator, plain.weights, given.step.learning_rate)
     for name, terms in made.discriminators.items():
@@ -93,6 +99,8 @@ class Pair:
     discriminator: nn.Module
     fakes: Sequence[Image]
     real: Image
+    share: float = 1.0
+    """How many of the frames it sees; terms are means over all."""
 
 
 def pairs(discriminators: Mapping[str, nn.Module], batch: Batch, generated: Generated, carried: Carried | None) -> dict[str, Pair]:
@@ -110,6 +118,20 @@ def pairs(discriminators: Mapping[str, nn.Module], batch: Batch, generated: Gene
         )
         found[f"video/{stride}"] = Pair(discriminators[f"video/{stride}"], [fake], real)
     return found
+
+
+def faces(discriminator: nn.Module, whole: Pair, around: Sequence[Spot], side: int) -> Pair:
+    """A square of each frame that shows a face."""
+
+    def cut(frames: Image) -> Image:
+        height, width = frames.shape[-2:]
+        found = []
+        for spot in around:
+            top, left = (int(np.clip(middle - side // 2, 0, length - side)) for middle, length in ((spot.y, height), (spot.x, width)))
+            found.append(frames[spot.image, :, top : top + side, left : left + side])
+        return torch.stack(found)
+
+    return Pair(discriminator, [cut(fake) for fake in whole.fakes], cut(whole.real), len(around) / len(whole.real))
 
 
 @dataclass(frozen=True)
@@ -135,8 +157,8 @@ def sides(pairs: Mapping[str, Pair], vgg: VggFeatures | None, shown: Shown, gene
     for_discriminators: dict[str, Terms] = {}
     for name, pair in pairs.items():
         judgements = [judged(pair.discriminator, fake, pair.real) for fake in pair.fakes]
-        for_generator |= named(name, added([judgement.generator for judgement in judgements]))
-        for_discriminators[name] = named(name, added([judgement.discriminator for judgement in judgements]))
+        for_generator |= named(name, added([judgement.generator for judgement in judgements], pair.share))
+        for_discriminators[name] = named(name, added([judgement.discriminator for judgement in judgements], pair.share))
     real = shown.real.flatten(0, 1)
     fakes = [generated.image.flatten(0, 1), generated.raw.flatten(0, 1)]
     for_generator["reconstruction"] = torch.stack([F.l1_loss(fake, real) for fake in fakes]).sum()
@@ -202,8 +224,8 @@ def motion(shown: Shown, generated: Generated, scales: int) -> Terms:
     }
 
 
-def added(parts: Sequence[Terms]) -> Terms:
-    return {name: torch.stack([part[name] for part in parts]).sum() for name in parts[0]}
+def added(parts: Sequence[Terms], share: float) -> Terms:
+    return {name: share * torch.stack([part[name] for part in parts]).sum() for name in parts[0]}
 
 
 def named(discriminator: str, terms: Terms) -> Terms:

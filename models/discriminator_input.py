@@ -1,6 +1,7 @@
 """What the discriminators see: an image with its maps, or groups of frames at some frame rate with the true optical flow."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import torch
 from einops import rearrange
@@ -13,6 +14,26 @@ FLOW_UNIT = 20.0
 
 def image_input(maps: Float[Tensor, "b c h w"], image: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b c+3 h w"]:
     return torch.cat([maps, image], dim=1)
+
+
+@dataclass(frozen=True)
+class Spot:
+    """A pixel of one of a batch's images, by its number."""
+
+    image: int
+    x: int
+    y: int
+
+
+def squares(images: Float[Tensor, "b c h w"], around: Sequence[Spot], side: int) -> Float[Tensor, "n c side side"]:
+    """Of `side` pixels, cut out with the spots in their middle or, near a border, beside it; no image is smaller than that."""
+    height, width = images.shape[-2:]
+    alone = images.unbind()  # of slices of the whole batch each would have a gradient as large as it
+    tops = [min(max(spot.y - side // 2, 0), height - side) for spot in around]
+    lefts = [min(max(spot.x - side // 2, 0), width - side) for spot in around]
+    return torch.stack(
+        [alone[spot.image][:, top : top + side, left : left + side] for spot, top, left in zip(around, tops, lefts, strict=True)]
+    )
 
 
 def temporal_groups(num_frames: int, stride: int, *, frames: int = 3) -> list[tuple[int, ...]]:

@@ -57,6 +57,16 @@ class Change:
         """Numbers of parts and colours of limbs have nothing between them."""
         return self._applied(pose, self._nearest)
 
+    def points(self, points: Float[np.ndarray, "n 2"]) -> Float[np.ndarray, "n 2"]:
+        """(x, y) in pixels; NaN for one that is not seen any more, and for one that is NaN."""
+        height, width = self.size
+        start, ratios = np.array([self.columns.start, self.rows.start]), np.array(self._ratios[::-1])
+        placed = (points + 0.5 - start) * ratios - 0.5
+        seen = ((placed >= -0.5) & (placed < (width - 0.5, height - 0.5))).all(axis=1, keepdims=True)
+        if self.mirrored:
+            placed[:, 0] = width - 1 - placed[:, 0]
+        return np.where(seen, placed, np.nan)
+
     def optical_flow(self, optical_flow: Float[np.ndarray, "t h w 2"]) -> Float[np.ndarray, "t height width 2"]:
         """In pixels of the result."""
         changed = self._applied(optical_flow, self._longer)

@@ -5,9 +5,10 @@ from dataclasses import dataclass
 
 import torch
 from einops import rearrange
-from jaxtyping import Float, UInt8
+from jaxtyping import Float, Int16, UInt8
 from torch import Tensor
 
+from models.discriminator_input import Spot
 from models.maps import halved
 from models.video_generator import State
 from pipeline.maps import MapKind
@@ -38,9 +39,12 @@ class Batch:
     """1 or 0; 0 in the first frame of a video that starts from nothing."""
     groups: dict[int, VideoGroups]
     """By the stride of the video discriminator that sees them."""
+    faces: Sequence[Spot]
+    """Of the main person, in those of the b * t real frames that show one."""
 
     @classmethod
     def of(cls, window: Window, kind: MapKind, device: torch.device, halvings: int) -> "Batch":
+        faces = _spots(window.faces, halvings)  # read here: on a GPU that would wait for all before
         window = window.each(lambda x: x.to(device, non_blocking=True))
         maps = _halved(window.maps.channels(), halvings)
         sure = _halved((window.confidence >= 128).float().unsqueeze(-3), halvings)
@@ -52,6 +56,7 @@ class Batch:
             _halved_flow(window.optical_flow, halvings),
             (sure >= 0.5).float(),
             {stride: VideoGroups(group.frames, _halved_flow(group.optical_flow, halvings)) for stride, group in window.groups.items()},
+            faces,
         )
 
     def within(self) -> dict[int, VideoGroups]:
@@ -105,6 +110,12 @@ class Given:
 def _floats(rgb: UInt8[Tensor, "b t h w 3"]) -> Float[Tensor, "b t 3 h w"]:
     """0..255 -> -1..1"""
     return rearrange(rgb, "b t h w c -> b t c h w").float() / 127.5 - 1
+
+
+def _spots(faces: Int16[Tensor, "b t 2"], halvings: int) -> list[Spot]:
+    """Pixel n of a halved frame has pixel 2n in its middle."""
+    times = 2**halvings
+    return [Spot(number, int(x // times), int(y // times)) for number, (x, y) in enumerate(faces.flatten(0, 1).tolist()) if min(x, y) >= 0]
 
 
 def _halved(x: Float[Tensor, "*b c h w"], times: int) -> Float[Tensor, "*b c _ _"]:

@@ -19,6 +19,7 @@ def check_training(entry: Entry, p: params.Train) -> None:
     _check_strides(entry, p)
     _check_sequences(entry, p)
     _check_sizes(entry, p)
+    _check_faces(entry, p)
     if p.generator.foreground and not entry.section(params.Segmentation).backend:
         raise InputError(
             f"{entry.where}.train.generator.foreground is true, but segmentation.backend is null: what is foreground, label maps say; "
@@ -113,8 +114,7 @@ def _check_sequences(entry: Entry, p: params.Train) -> None:
 
 
 def _check_sizes(entry: Entry, p: params.Train) -> None:
-    clips = entry.section(params.Clips)
-    width, height = p.augmentation.crop or (clips.width, clips.height)
+    width, height = _seen(entry, p)
     smallest, largest = sorted((height, width))
     whose = "train.augmentation.crop is" if p.augmentation.crop else "clips are"
     narrowest = 2 ** (p.generator.downsamplings + p.generator.scales - 1)
@@ -127,3 +127,25 @@ def _check_sizes(entry: Entry, p: params.Train) -> None:
         scales = getattr(p, name).scales
         if largest <= 2 ** (scales - 1):
             raise InputError(f"{entry.where}.train.{name}.scales is {scales}: too many for {width}x{height} pixels")
+
+
+def _check_faces(entry: Entry, p: params.Train) -> None:
+    """The square is smallest in the phase of the fewest scales."""
+    face, where = p.face_discriminator, f"{entry.where}.train.face_discriminator"
+    if face is None:
+        return
+    if not entry.section(params.Pose).backend:
+        raise InputError(f"{where} is given, but pose.backend is null: poses say where faces are; set it to null")
+    halved = 2 ** (p.generator.scales - min(phase.scales for phase in p.phases()))
+    width, height = (-(-length // halved) for length in _seen(entry, p))
+    if face.pixels(height, width) < face.least_pixels():
+        raise InputError(
+            f"{where}.side is {face.side}, {face.pixels(height, width)} pixels in the training's smallest frames of {width}x{height}: "
+            f"with layers {face.layers} and scales {face.scales} it must be {face.least_pixels()} or more"
+        )
+
+
+def _seen(entry: Entry, p: params.Train) -> tuple[int, int]:
+    """Width and height of the frames that are trained with."""
+    clips = entry.section(params.Clips)
+    return (p.augmentation.crop[0], p.augmentation.crop[1]) if p.augmentation.crop else (clips.width, clips.height)

@@ -22,7 +22,7 @@ from pipeline.devices import Devices
 from pipeline.errors import InputError
 from pipeline.learner import Learner
 from pipeline.maps import MapKind
-from pipeline.objective import IMAGE, Kind, Networks
+from pipeline.objective import FACE, IMAGE, Kind, Networks
 from pipeline.weights import path_of
 
 VIDEO_CHANNELS = 3 * 3 + 2 * 2
@@ -43,7 +43,7 @@ def pix2pix_hd(p: params.Train, generator: params.ImageGenerator, maps: MapKind,
     arguments = {**generator.model_dump(), "map_channels": maps.channels, "norm": p.generator.norm}
     made = FrameByFrame(**arguments, checkpointing=p.checkpointing)
     saving = partial(_save_image_generator, arguments, maps)
-    kind = replace(_image_kind(1, p), past_frames=0, foreground=False)
+    kind = replace(_image_kind(1, p), past_frames=0, foreground=False, face=None)
     return _learner(made, kind, p, maps, devices, saving)
 
 
@@ -51,6 +51,8 @@ def _video_learner(p: params.Train, maps: MapKind, devices: Devices, *, each_alo
     if p.generator.foreground and not (maps.palette and maps.palette.foreground):
         lacking = f"palette {maps.palette.name} marks no class as foreground" if maps.palette else "there are no label maps"
         raise InputError(f"train.generator.foreground is true, but {lacking}")
+    if p.face_discriminator and not maps.pose:
+        raise InputError("train.face_discriminator is given, but the maps have no poses, which say where faces are: it must be null")
     arguments = {**p.generator.model_dump(), "map_channels": maps.channels, "skips_empty_past": True, "each_alone": each_alone}
     arguments |= {"warping": False} if each_alone else {}
     kind = _image_kind(p.generator.scales, p) if each_alone else _video_kind(p)
@@ -81,7 +83,11 @@ def _discriminators(kind: Kind, p: params.Train, maps: MapKind) -> dict[str, Dis
     shared: dict[str, Any] = {"norm": p.generator.norm, "checkpointing": p.checkpointing}
     image, video = p.image_discriminator.model_dump(), p.video_discriminator.model_dump(exclude={"strides"})
     of_videos = {f"video/{stride}": Discriminator(channels=VIDEO_CHANNELS, **shared, **video) for stride in kind.strides}
-    return {IMAGE: Discriminator(channels=maps.channels + 3, **shared, **image), **of_videos}
+    others = {IMAGE: Discriminator(channels=maps.channels + 3, **shared, **image), **of_videos}
+    if kind.face is None:
+        return others
+    face = kind.face.model_dump(exclude={"side"})  # made last: the others begin as they do without it
+    return {**others, FACE: Discriminator(channels=maps.channels + 3, **shared, **face)}
 
 
 def _video_kind(p: params.Train) -> Kind:
@@ -93,6 +99,7 @@ def _video_kind(p: params.Train) -> Kind:
         recurrent=True,
         gradient_frames=p.gradient_frames,
         strides=p.video_discriminator.strides,
+        face=p.face_discriminator,
     )
 
 

@@ -199,6 +199,7 @@ def largest_window(kind: Kind, maps: MapKind, step: Step, batch: tuple[int, int,
         optical_flow=stored(t, after=(2,), dtype=torch.float16),
         confidence=stored(t),
         groups=groups,
+        faces=torch.zeros(b, t, 2, dtype=torch.int16),
     )
 
 

@@ -5,7 +5,7 @@ the generator once, through `lead_back`.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from jaxtyping import Float
@@ -13,23 +13,24 @@ from torch import Tensor, nn
 
 from models.adversarial import GAN_LOSSES, discriminator_terms, generator_terms
 from models.discriminator import DiscriminatorFeatures
-from models.discriminator_input import grouped_video_input, image_input
+from models.discriminator_input import Spot, grouped_video_input, image_input, squares
 from models.losses import perceptual_term, reconstruction_term, temporal_warp_term, warping_terms
 from models.vgg import VggFeatures
 from models.video_generator import Generated
+from pipeline import params
 from pipeline.batch import Batch, Carried, Given
 
 Terms = dict[str, Float[Tensor, ""]]
 
-IMAGE = "image"
-"""The image discriminator's name; those of videos are `video/` and their stride."""
+IMAGE, FACE = "image", "face"
+"""The names of these discriminators; those of videos are `video/` and their stride."""
 
 
 @dataclass(frozen=True)
 class Networks:
     generator: nn.Module
     discriminators: Mapping[str, nn.Module]
-    """By name: IMAGE, and one for each stride of videos."""
+    """By name: IMAGE, one for each stride of videos, and FACE where there is one."""
     vgg: VggFeatures | None
 
     def trained(self) -> dict[str, nn.Module]:
@@ -49,6 +50,7 @@ class Kind:
     gradient_frames: int
     strides: Sequence[int]
     """Of the video discriminators."""
+    face: params.FaceDiscriminator | None
 
 
 @dataclass(frozen=True)
@@ -57,6 +59,8 @@ class Judged:
 
     fakes: list[DiscriminatorFeatures]
     real: DiscriminatorFeatures
+    share: float = 1.0
+    """Of the frames there are, it was shown so many: means over these times the share are means over all, in which the others count 0."""
 
 
 def generate(generator: nn.Module, kind: Kind, given: Given) -> Generated:
@@ -97,7 +101,8 @@ def carry(generated: Generated, carried: Carried | None, kind: Kind) -> Carried:
 
 
 def judge(networks: Networks, kind: Kind, given: Given, seen: Generated) -> dict[str, Judged]:
-    """D_I sees each frame (blended, and raw where that differs) with its maps, each D_V groups of three frames with their true flow."""
+    """D_I sees each frame (blended, and raw where that differs) with its maps, each D_V groups of three frames with their true flow, the
+    face discriminator what D_I sees, cut out around faces."""
     batch, fewer = given.batch, kind.scales - given.step.scales
     maps = _frames(batch.maps[:, -batch.real.shape[1] :])
     inputs = {IMAGE: ([image_input(maps, fake) for fake in _fakes(seen, kind)], image_input(maps, _frames(batch.real)))}
@@ -107,13 +112,14 @@ def judge(networks: Networks, kind: Kind, given: Given, seen: Generated) -> dict
             grouped_video_input(frames, _counted_from_start(groups.frames, frames, batch), groups.optical_flow) for frames in videos
         )
         inputs[f"video/{stride}"] = ([fake_group], real_group)
-    return {name: _judged(networks.discriminators[name], fakes, real, fewer) for name, (fakes, real) in inputs.items()}
+    judged = {name: _judged(networks.discriminators[name], fakes, real, fewer) for name, (fakes, real) in inputs.items()}
+    return {**judged, FACE: _judged_faces(networks.discriminators[FACE], kind.face, *inputs[IMAGE], batch.faces)} if kind.face else judged
 
 
 def generator_side(networks: Networks, kind: Kind, given: Given, seen: Generated, judged: dict[str, Judged], gan: str) -> Terms:
     terms: Terms = {}
     for name, j in judged.items():
-        terms |= _named(name, generator_terms(j.fakes, j.real, GAN_LOSSES[gan]))
+        terms |= _named(name, generator_terms(j.fakes, j.real, GAN_LOSSES[gan]), j.share)
     fakes, real = _fakes(seen, kind), _frames(given.batch.real)
     terms["reconstruction"] = reconstruction_term(fakes, real)
     if networks.vgg is not None:
@@ -124,7 +130,7 @@ def generator_side(networks: Networks, kind: Kind, given: Given, seen: Generated
 def discriminator_side(judged: dict[str, Judged], gan: str) -> Terms:
     terms: Terms = {}
     for name, j in judged.items():
-        terms |= _named(name, discriminator_terms(j.fakes, j.real, GAN_LOSSES[gan]))
+        terms |= _named(name, discriminator_terms(j.fakes, j.real, GAN_LOSSES[gan]), j.share)
     return terms
 
 
@@ -155,10 +161,20 @@ def _judged(discriminator: nn.Module, fakes: list[Tensor], real: Tensor, fewer: 
     return Judged([discriminator(fake, without_finest=fewer) for fake in fakes], discriminator(real, without_finest=fewer))
 
 
-def _named(discriminator: str, terms: Terms) -> Terms:
+def _judged_faces(
+    discriminator: nn.Module, p: params.FaceDiscriminator, fakes: list[Tensor], real: Tensor, faces: Sequence[Spot]
+) -> Judged:
+    """All its scales see the square, at any size of the frames. Where nobody shows a face, it sees a corner that counts for nothing: so its
+    weights have gradients, of zeros, in whichever of several processes that is."""
+    around, side = faces or [Spot(0, 0, 0)], p.pixels(*real.shape[-2:])
+    cut_fakes, cut_real = [squares(fake, around, side) for fake in fakes], squares(real, around, side)
+    return replace(_judged(discriminator, cut_fakes, cut_real, 0), share=len(faces) / len(real))
+
+
+def _named(discriminator: str, terms: Terms, share: float) -> Terms:
     """image_gan, video_gan/3, ..."""
     what, slash, stride = discriminator.partition("/")
-    return {f"{what}_{name}{slash}{stride}": term for name, term in terms.items()}
+    return {f"{what}_{name}{slash}{stride}": share * term for name, term in terms.items()}
 
 
 def _fakes(seen: Generated, kind: Kind) -> list[Float[Tensor, "b_t 3 h w"]]:

@@ -13,6 +13,10 @@ POINTS = 137
 PARTS = 24
 """Of DensePose's body surface, from 1."""
 
+HEAD_PARTS = (23, 24)
+"""Its right and its left half."""
+
+NOSE, EYES, EARS = 0, (15, 16), (17, 18)
 NECK, MIDDLE_OF_HIPS = 1, 8
 SHOULDERS, HIPS = (2, 5), (9, 12)
 

@@ -237,7 +237,8 @@ def _held_out(index: pd.DataFrame, p: params.TrainingValidation) -> tuple[pd.Dat
 def _windows(folders: Folders, index: pd.DataFrame, learning: Learner, p: params.Train, devices: Devices) -> Windows:
     kind = learning.kind
     share = {"process": devices.process, "processes": devices.processes}
-    return Windows(folders, index, learning.maps, p, past_frames=kind.past_frames, strides=kind.strides, **share)
+    past, faces = kind.past_frames, kind.face is not None
+    return Windows(folders, index, learning.maps, p, past_frames=past, strides=kind.strides, faces=faces, **share)
 
 
 def _say(name: str, kind: Kind, schedule: Schedule, state: TrainingState, *, compiles: bool) -> None:

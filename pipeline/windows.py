@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import torch
-from jaxtyping import Float16, UInt8
+from jaxtyping import Float16, Int16, UInt8
 from torch import Tensor
 from torch.utils.data import Dataset
 
@@ -20,6 +20,7 @@ from models.discriminator_input import temporal_groups
 from pipeline import arrays, augmentation, layout, params
 from pipeline.augmentation import Change
 from pipeline.errors import InputError
+from pipeline.face_centre import face_centres
 from pipeline.maps import ClipMaps, MapFolders, MapKind
 from pipeline.pose_map import NOTHING, Dropped
 from pipeline.schedule import Schedule, Step
@@ -51,6 +52,8 @@ class Window:
     """0 in the first frame of a video that starts from nothing."""
     groups: "dict[int, Groups]"
     """By stride; of those that have any."""
+    faces: Int16[Tensor, "*b t 2"]
+    """(x, y) of the main person's face in each of the t frames; negative where none is seen, or nobody asked."""
 
     def pin_memory(self) -> "Window":
         return self.each(lambda x: x.pin_memory())
@@ -60,15 +63,15 @@ class Window:
 
     def tensors(self) -> list[Tensor]:
         flows = [group.optical_flow for group in self.groups.values()]
-        return [*self.maps.tensors(), self.before, self.real, self.optical_flow, self.confidence, *flows]
+        return [*self.maps.tensors(), self.before, self.real, self.optical_flow, self.confidence, self.faces, *flows]
 
     def with_tensors(self, tensors: Iterable[Tensor]) -> "Window":
         """Others in their places."""
         rest = iter(tensors)
         maps = self.maps.with_tensors(islice(rest, len(self.maps.tensors())))
-        before, real, optical_flow, confidence = islice(rest, 4)
+        before, real, optical_flow, confidence, faces = islice(rest, 5)
         groups = {stride: replace(group, optical_flow=flow) for (stride, group), flow in zip(self.groups.items(), rest, strict=True)}
-        return Window(maps, before, real, optical_flow, confidence, groups)
+        return Window(maps, before, real, optical_flow, confidence, groups, faces)
 
 
 @dataclass(frozen=True)
@@ -109,13 +112,14 @@ class Windows(Dataset[Window]):
         *,
         past_frames: int,
         strides: Sequence[int],
+        faces: bool = False,
         process: int = 0,
         processes: int = 1,
     ) -> None:
         """`index` has the clips to draw from, and the part of each that is used; each frame is as likely as any other to begin a sequence.
-        `strides` are those of the video discriminators."""
+        `strides` are those of the video discriminators; `faces`: windows say where they are, by the poses that the maps must have then."""
         self.folders, self.kind = folders, kind
-        self.past_frames, self.strides = past_frames, strides
+        self.past_frames, self.strides, self.faces = past_frames, strides, faces
         self.start_from_nothing, self.seed, self.batch_size = p.start_from_nothing, p.seed, p.batch_size
         self.mine = range(process * p.batch_size // processes, (process + 1) * p.batch_size // processes)
         self.clips: list[str] = index["clip"].tolist()
@@ -181,6 +185,7 @@ class Windows(Dataset[Window]):
             torch.from_numpy(optical_flow),
             torch.from_numpy(confidence),
             {stride: group for stride, group in groups.items() if group},
+            self._faces(footage, footage.frames(first, end)),
         )
 
     def _maps(self, footage: Footage, frames: list[int]) -> StoredMaps:
@@ -192,6 +197,14 @@ class Windows(Dataset[Window]):
             edge=change.edge(maps.edges(frames)) if kind.edges else None,
             pose=change.pose(maps.poses(frames, footage.dropped)) if kind.pose else None,
         )
+
+    def _faces(self, footage: Footage, frames: list[int]) -> Int16[Tensor, "t 2"]:
+        """Also of a pose that is shown without its face: the frame has it."""
+        if not self.faces:
+            return torch.full((len(frames), 2), -1, dtype=torch.int16)
+        pose = self.folders.maps.of(footage.clip).files()["pose"]
+        places = footage.change.points(face_centres(pose, frames))
+        return torch.from_numpy(np.where(np.isnan(places), -1, np.rint(places)).astype(np.int16))
 
 
 class _Flow:

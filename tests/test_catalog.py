@@ -117,6 +117,15 @@ def test_dancers_are_shown_in_the_middle_of_their_videos(catalog):
     assert entry(catalog, "dance")["pose"]["backend"] == "densepose_and_openpose"
 
 
+def test_a_dancers_face_has_a_discriminator_of_its_own_that_counts_twice(catalog):
+    found = entry(catalog, "dance")["train"]
+    assert found["face_discriminator"] == {"width": 64, "layers": 3, "scales": 1, "side": 1 / 4}
+    for name in ("gan", "feature_matching", "real", "fake"):
+        assert found["weights"][f"face_{name}"] == 2 * found["weights"][f"image_{name}"]
+    others = set(catalog.datasets()) - {"dance"}
+    assert all(entry(catalog, name)["train"]["face_discriminator"] is None for name in others)
+
+
 def test_faces_are_shown_in_two_and_a_half_times_their_width(catalog):
     source = catalog.source("faceforensics")
     assert isinstance(source, params.FaceForensics)

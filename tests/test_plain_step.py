@@ -4,6 +4,7 @@ that our own step computes the same.
 
 from argparse import Namespace
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from torch import Tensor, nn
 from benchmarks import sample_clips, training_step
 from benchmarks.plain_step import Pair, Plain, Shown, Sides, plain_step, sides, update
 from models.discriminator import Discriminator
-from models.discriminator_input import image_input, video_input
+from models.discriminator_input import Spot, image_input, video_input
 from models.nvidia_checkpoint import discriminator_weights
 from models.video_generator import Generated, State
 from pipeline import learner, params, train
@@ -134,14 +135,19 @@ def tiny_section() -> params.Train:
 
 
 @pytest.mark.usefixtures("double_precision")
-def test_both_sides_of_the_benchmark_have_equal_terms_and_gradients(tmp_path: Path):
+@pytest.mark.parametrize("faces", [None, [Spot(0, 3, 30), Spot(2, 40, 16)]], ids=["street", "faces"])
+def test_both_sides_of_the_benchmark_have_equal_terms_and_gradients(tmp_path: Path, faces: list[Spot] | None):
+    """`faces`: as if they were seen there, in a street."""
     sample = sample_clips.create(tmp_path / "clips", width=64, height=32, num_clips=1, num_frames=16)
     p, devices = tiny_section(), Devices("cpu")
     ours, others = (training_step.learner_of(p, sample.kind, devices) for _ in range(2))
+    for learning in (ours, others) if faces else ():
+        with_faces(learning)
     plain = Plain(others, p.weights.model_dump())
     carried, plain_carried, seen = None, None, set()
-    windows = train._windows(sample.folders, sample.index, ours, p, devices)
+    windows = train._windows(sample.folders, sample.index, replace(ours, kind=replace(ours.kind, face=None)), p, devices)
     for step, batch in islice(train._batches(windows, 1, ours, devices), training_step.WINDOWS):
+        batch = replace(batch, faces=faces or [])
         stepped = learner.step(ours, Given(step, batch, carried), p, devices)
         terms, plain_carried = plain_step(plain, Given(step, batch, plain_carried))
         carried = carry(stepped.fake, carried, ours.kind)
@@ -151,6 +157,17 @@ def test_both_sides_of_the_benchmark_have_equal_terms_and_gradients(tmp_path: Pa
             assert_equal_gradients(network, plain.networks.trained()[name])
         seen |= expected.keys()
     assert {"perceptual", "reconstruction", "mask", "image_fake", "video_gan/1", "video_real/3"} <= seen
+    assert ("face_gan" in seen) == (faces is not None)
+
+
+def with_faces(learning: learner.Learner) -> None:
+    """Gives it a discriminator of faces; streets have no poses, so a training would refuse it."""
+    face = params.FaceDiscriminator(width=4, layers=2, scales=1, side=0.5)
+    torch.manual_seed(1)
+    network = Discriminator(channels=learning.maps.channels + 3, width=4, layers=2, scales=1)
+    learning.networks = replace(learning.networks, discriminators={**learning.networks.discriminators, "face": network})
+    learning.optimizers = {**learning.optimizers, "face": torch.optim.Adam(network.parameters(), betas=(0.5, 0.999))}
+    learning.kind = replace(learning.kind, face=face)
 
 
 def assert_equal_gradients(network: nn.Module, other: nn.Module) -> None:

@@ -56,6 +56,21 @@ class VideoDiscriminator(Discriminator):
         return strides
 
 
+class FaceDiscriminator(Discriminator):
+    """Sees of each frame, and of its maps, a square around the main person's face, where the stored poses have it."""
+
+    side: Annotated[float, Field(gt=0, le=1)]
+    """Of the square, as a share of the frame's height; it is never wider than the frame."""
+
+    def pixels(self, height: int, width: int) -> int:
+        """The side in frames of this size."""
+        return min(round(self.side * height), width)
+
+    def least_pixels(self) -> int:
+        """In less, the last layers of the coarsest scale would see more padding than picture."""
+        return int(2 ** (self.layers + self.scales))
+
+
 class Weights(Section):
     """Weights of the loss terms, by their names in losses.csv (there, a video discriminator's terms have its stride behind them); 0
     switches a term off."""
@@ -69,6 +84,11 @@ class Weights(Section):
     video_feature_matching: NonNegativeFloat
     video_real: NonNegativeFloat
     video_fake: NonNegativeFloat
+    face_gan: NonNegativeFloat
+    face_feature_matching: NonNegativeFloat
+    face_real: NonNegativeFloat
+    face_fake: NonNegativeFloat
+    """Of the face discriminator, where there is one; twice the image's in the reference."""
     perceptual: NonNegativeFloat
     """VGG features; needs vgg_weights."""
     reconstruction: NonNegativeFloat
@@ -83,6 +103,7 @@ WEIGHTS_OF_MOTION = (
     *(f"video_{name}" for name in ("gan", "feature_matching", "real", "fake")),
     *("optical_flow", "flow_warp", "temporal_warp", "mask"),
 )
+WEIGHTS_OF_FACES = tuple(f"face_{name}" for name in ("gan", "feature_matching", "real", "fake"))
 
 
 class Phase(Section):
@@ -177,6 +198,8 @@ class Train(Section):
     generator: Generator
     image_discriminator: Discriminator
     video_discriminator: VideoDiscriminator
+    face_discriminator: FaceDiscriminator | None
+    """For people small in their frames, whose maps have poses. In phases of fewer scales the square is as much smaller as the frames."""
     gan: Literal["lsgan", "hinge"]
     weights: Weights
     vgg_weights: str | None
@@ -278,6 +301,8 @@ class TrainImageGenerator(Section):
         other = {"norm": train.generator.norm, "foreground": False, "warping": False, "blend": "foreground_last", "mask": "soft"}
         changes |= {"generator": Generator.model_validate({**sizes, **other})}
         changes |= {"image_discriminator": train.image_discriminator.model_copy(update={"scales": self.scales})}
+        without_faces = train.weights.model_copy(update=dict.fromkeys(WEIGHTS_OF_FACES, 0.0))
+        changes |= {"face_discriminator": None, "weights": without_faces}
         return _without_the_past(train.model_copy(update=changes))
 
 

@@ -36,8 +36,8 @@ class MappedClips:
     def map_folders(self) -> MapFolders:
         return MapFolders(**self.maps())
 
-    def add(self, clip: str, split: str, num_frames: int, missing: list[int] | None = None) -> None:
-        """`missing`: frames in which neither face nor person was found."""
+    def add(self, clip: str, split: str, num_frames: int, missing: list[int] | None = None, *, with_heads: bool = True) -> None:
+        """`missing`: frames in which neither face nor person was found. A body's upper half is its head, if it has one."""
         lost = {"missing": missing or []}
         for t, frame in enumerate(street(len(self.rows), num_frames)):
             car = np.zeros_like(frame.label) if t in lost["missing"] else (frame.label == CAR).astype(np.uint8)
@@ -53,7 +53,7 @@ class MappedClips:
             if self.has & {"face", "canny"}:
                 self._append(clip, "edges", "edges", **(sketch(car) if "face" in self.has else {"edge": outline(car)[..., None]}))
             if self.has & {"iuv", "points"}:
-                self._append(clip, "pose", "pose", **body(car, self.has))
+                self._append(clip, "pose", "pose", **body(car, self.has, with_heads=with_heads))
         about = {"clip": clip, "sequence": clip, "split": split, "first_frame": 100, "frames_per_second": "15/1"}
         height, width = frame.label.shape
         self.rows.append(
@@ -91,11 +91,18 @@ def sketch(car: np.ndarray) -> dict[str, np.ndarray]:
     return {"edge": np.dstack([outline(car), *[distance] * 14]), "landmarks": np.full((68, 2), 5 if car.any() else np.nan, np.float32)}
 
 
-def body(car: np.ndarray, has: set[str]) -> dict[str, np.ndarray]:
+HEAD_ROWS = slice(0, 17)
+"""The upper half of the street's car."""
+
+
+def body(car: np.ndarray, has: set[str], *, with_heads: bool) -> dict[str, np.ndarray]:
     found: dict[str, np.ndarray] = {}
     if "iuv" in has:
         u = np.broadcast_to(np.arange(car.shape[1]), car.shape)
-        found |= {"iuv": np.dstack([car * 5, car * u, car * 200]).astype(np.uint8), "person": car}
+        part = car * 5
+        if with_heads:
+            part[HEAD_ROWS] = car[HEAD_ROWS] * 24
+        found |= {"iuv": np.dstack([part, car * u, car * 200]).astype(np.uint8), "person": car}
     if "points" in has:
         y, x = np.nonzero(car) if car.any() else (np.zeros(1), np.zeros(1))
         found["keypoints"] = np.tile(np.float32([x.mean(), y.mean(), car.any()]), (1, 137, 1))

@@ -314,3 +314,26 @@ def test_what_cannot_be_changed_so_is_refused_in_a_sentence(p, pose, sentence):
 )
 def test_what_can_be_is_not_refused(p, pose):
     require_possible(p, kind(pose), HEIGHT, WIDTH)
+
+
+@changes
+def test_a_point_goes_where_what_it_points_at_does(change):
+    """To the middle of a bright square, of which all is seen."""
+    whole = [(x, y) for x, y in ((30, 25), (55, 40)) if change.rows.start + 4 < y < change.rows.stop - 4]
+    assert whole
+    for x, y in whole:
+        frame = np.zeros((1, HEIGHT, WIDTH, 3), np.uint8)
+        frame[:, y - 3 : y + 4, x - 3 : x + 4] = 255
+        light = change.rgb(frame)[0, ..., 0].astype(np.float64)
+        rows, columns = np.mgrid[: light.shape[0], : light.shape[1]]
+        middle = [(light * columns).sum() / light.sum(), (light * rows).sum() / light.sum()]
+        np.testing.assert_allclose(change.points(np.array([[x, y]], np.float64))[0], middle, atol=0.3)
+
+
+@changes
+def test_a_point_that_is_cut_away_is_none_and_one_at_the_border_is_kept(change):
+    first, last = (change.columns.start, change.rows.start), (change.columns.stop - 1, change.rows.stop - 1)
+    beyond = [(first[0] - 1, first[1]), (first[0], first[1] - 1), (last[0] + 1, last[1]), (last[0], last[1] + 1), (np.nan, np.nan)]
+    assert np.isnan(change.points(np.array(beyond, np.float64))).all()
+    kept = change.points(np.array([first, last], np.float64))
+    assert (np.rint(kept) >= 0).all() and (np.rint(kept) < change.size[::-1]).all()

@@ -449,6 +449,53 @@ def test_other_beginnings_ask_no_more_of_the_training():
         before_work.check(CLIPS, "smoke", check(text, PATH))
 
 
+def with_faces(side: float, more: str = "", scales: int = 1) -> str:
+    face = f"face_discriminator: {{width: 4, layers: 3, scales: {scales}, side: {side}}}"
+    generator = "      generator: {foreground: false}\n"
+    return added("paired_poses", generator, f"      generator: {{foreground: false, scales: 2}}\n      {face}\n{more}")
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        (
+            smoke("    train:\n", "    train:\n      face_discriminator: {width: 4, layers: 3, scales: 1, side: 0.5}\n"),
+            "smoke.train.face_discriminator is given, but pose.backend is null: poses say where faces are; set it to null",
+        ),
+        (
+            with_faces(0.02),
+            "mine.train.face_discriminator.side is 0.02, 14 pixels in the training's smallest frames of 512x720: with layers 3 and "
+            "scales 1 it must be 16 or more",
+        ),
+        (
+            with_faces(0.04, f"      earlier_phases: [{PHASE.format(3)}]\n"),
+            "mine.train.face_discriminator.side is 0.04, 14 pixels in the training's smallest frames of 256x360: with layers 3 and "
+            "scales 1 it must be 16 or more",
+        ),
+        (
+            with_faces(0.25, "      augmentation: {crop: [64, 120]}\n", scales=2),
+            "mine.train.face_discriminator.side is 0.25, 30 pixels in the training's smallest frames of 64x120: with layers 3 and "
+            "scales 2 it must be 32 or more",
+        ),
+        (
+            with_faces(1.0, "      augmentation: {crop: [20, 120]}\n", scales=2),
+            "mine.train.face_discriminator.side is 1.0, 20 pixels in the training's smallest frames of 20x120: with layers 3 and "
+            "scales 2 it must be 32 or more",
+        ),
+    ],
+    ids=["no poses", "too small", "too small in an earlier phase", "too small where frames are cut", "narrow frames"],
+)
+def test_a_discriminator_of_faces_needs_poses_and_some_pixels(text, sentence):
+    with pytest.raises(InputError) as refused:
+        before_work.check(CLIPS, "smoke" if "smoke." in sentence else "mine", check(text, PATH))
+    assert str(refused.value) == f"params.yaml: datasets.{sentence}"
+
+
+@pytest.mark.parametrize("text", [with_faces(0.03), with_faces(0.05, f"      earlier_phases: [{PHASE.format(3)}]\n")])
+def test_squares_of_faces_that_are_large_enough_are_accepted(text):
+    before_work.check(CLIPS, "mine", check(text, PATH))
+
+
 @pytest.mark.parametrize("augmentation", ["{flip: 0.5}", "{drop_parts: 0.05}"])
 def test_poses_may_lack_parts_and_cannot_be_mirrored(augmentation, monkeypatch):
     monkeypatch.setattr("pipeline.provenance._version", lambda library: "1")

@@ -92,6 +92,22 @@ def test_bfloat16_checkpointing_and_smaller_batches_need_less():
     assert needed(batch_size=2).activations == pytest.approx(plain * 2, rel=0.1)
 
 
+def test_a_discriminator_of_faces_counts_with_its_weights_and_its_squares():
+    """Of larger squares it needs more."""
+    p, steps = training(generator={**TINY["generator"], "foreground": False}), [STEP]
+    maps = MapKind(None, False, 0, 3)
+    needs = {}
+    for side in (None, 0.5, 1.0):
+        face = None if side is None else params.FaceDiscriminator(width=4, layers=2, scales=1, side=side)
+        with_face = p.model_copy(update={"face_discriminator": face})
+        learning = learners.vid2vid(with_face, maps, DEVICES)
+        needs[side] = memory_estimate.need(learning, steps, SIZE, with_face, DEVICES)
+    weights = list(learning.networks.discriminators["face"].parameters())
+    for side in (0.5, 1.0):
+        assert needs[side].networks - needs[None].networks == 4 * (4 * sum(w.numel() for w in weights) + len(weights))
+    assert needs[None].activations < needs[0.5].activations < needs[1.0].activations
+
+
 def test_the_estimate_draws_no_random_numbers_and_changes_no_weights():
     p = training()
     learning = built(p)

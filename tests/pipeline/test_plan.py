@@ -15,6 +15,7 @@ from tests.conftest import REPOSITORY
 PATH = REPOSITORY / "params.yaml"
 RAW = yaml_file.values(PATH.read_text(), PATH)
 
+FACES = {"face_discriminator": {"width": 64, "layers": 3, "scales": 1, "side": 0.25}}
 PHASE = {
     **{"scales": 1, "only_finest": False, "steps": 1, "learning_rate": 0.1, "decay_from": 1.0},
     **{"window_frames": 1, "sequence_frames": 1, "double_every": None},
@@ -30,7 +31,8 @@ OF_ANY_TRAINING: list[dict[str, Any]] = [
 
 OF_VIDEOS: list[dict[str, Any]] = [
     *({"steps": 5}, {"learning_rate": 0.5}, {"batch_size": 2}, {"window_frames": 2}, {"earlier_phases": [PHASE]}),
-    *({"generator": {"width": 8}}, {"generator": {"past_frames": 1}}),
+    *({"generator": {"width": 8}}, {"generator": {"past_frames": 1}}, FACES),
+    *({"weights": {f"face_{name}": 3.0}} for name in ("gan", "feature_matching", "real", "fake")),
 ]
 """Those that single frames know nothing of, or for which they have their own."""
 

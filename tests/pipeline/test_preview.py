@@ -27,7 +27,7 @@ def saved(folder: Path, *, height: int = HEIGHT, width: int = WIDTH, warps: bool
     moved = torch.zeros(1, FRAMES, 2, height, width)
     moved[:, :, 0] = 4
     reference = torch.where(confidence > 0, -moved, 20 * moved)
-    batch = Batch(maps, None, real[:, :0], real, reference, confidence, {})
+    batch = Batch(maps, None, real[:, :0], real, reference, confidence, {}, [])
     generated = Generated(fake, 0 * fake, moved, mask, State(None))
     save_preview(folder / "previews" / "0001.png", batch, generated, MapKind(palette, True, 0, 0), warps=warps)
     return np.asarray(Image.open(folder / "previews" / "0001.png"))

@@ -3,7 +3,7 @@
 import multiprocessing
 import os
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -50,10 +50,11 @@ def section(**changes: Any) -> params.Train:
 class Folder:
     """Clips, and trainings on them."""
 
-    def __init__(self, root: Path) -> None:
-        self.root, self.clips = root, MappedClips(root, {"labels"})
+    def __init__(self, root: Path, has: Collection[str] = ("labels",), headless: str = "") -> None:
+        """`headless`: the clips whose bodies have no heads."""
+        self.root, self.clips = root, MappedClips(root, set(has))
         for clip, num_frames in (("a", 12), ("b", 10), ("c", 11)):
-            self.clips.add(clip, "train", num_frames)
+            self.clips.add(clip, "train", num_frames, with_heads=clip not in headless)
         everything = params.Dataset(exclude=[], min_frames=6)
         data, moved = self.clips.folder("dataset"), self.clips.folder("optical_flow")
         dataset.run_split("train", self.clips.folder("clips"), optical_flow=moved, out=data, p=everything, **self.clips.maps())
@@ -61,6 +62,10 @@ class Folder:
     def train(self, name: str, **changes: Any) -> Path:
         """The result's folder; the state of an earlier call with this name is gone on with."""
         return self._trained(name, train.run, p=section(**changes))
+
+    def train_per_frame(self, name: str, **changes: Any) -> Path:
+        own = params.TrainPerFrame(enabled=True)
+        return self.train_without_the_past(name, own.of(section(**changes)), own)
 
     def train_image_generator(self, name: str, generator: dict[str, int], **changes: Any) -> Path:
         image = params.TrainImageGenerator.model_validate({**IMAGES, "generator": generator})

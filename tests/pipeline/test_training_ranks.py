@@ -2,6 +2,7 @@
 
 import shutil
 import threading
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -29,8 +30,8 @@ LAST_STEP = 9
 class Trainings(Folder):
     """In a store, each by some processes."""
 
-    def __init__(self, root: Path) -> None:
-        super().__init__(root)
+    def __init__(self, root: Path, has: Collection[str] = ("labels",), headless: str = "") -> None:
+        super().__init__(root, has, headless)
         self.store = Store(root / ".store")
 
     def job(self, key: str, ranks: int, **changes: Any) -> Job:
@@ -43,9 +44,9 @@ class Trainings(Folder):
     def compute(self, key: str, ranks: int) -> Outcome:
         return runner.compute(self.job(key, ranks))
 
-    def first_step(self, key: str, processes: int) -> tuple[dict[str, float], dict[str, torch.Tensor]]:
+    def first_step(self, key: str, processes: int, **changes: Any) -> tuple[dict[str, float], dict[str, torch.Tensor]]:
         """Its terms; and of each weight the first moment of Adam, which is the gradient but for one factor; not all have one."""
-        job = self.job(key, processes, earlier_phases=[], generator={**TINY["generator"], "warping": False}, steps=1)
+        job = self.job(key, processes, earlier_phases=[], generator={**TINY["generator"], "warping": False}, steps=1, **changes)
         out = self.root / key
         out.mkdir()
         (ranks.run if processes > 1 else worker.call)(job, out)
@@ -119,3 +120,17 @@ def test_in_single_precision_two_processes_have_the_terms_and_gradients_of_one_i
         largest = max(float(their_gradients[name].abs().max()) for name in names)
         far = {name: float((our_gradients[name] - their_gradients[name]).abs().max()) / largest for name in names}
         assert largest > 0 and max(far.values()) < 1e-5, {name: value for name, value in far.items() if value >= 1e-5}
+
+
+def test_of_two_processes_one_that_sees_no_face_trains_the_face_discriminator_as_much_as_the_other(tmp_path: Path) -> None:
+    """Two clips have no heads, one has. With this seed the first step's batch has two frames of it and two without a face."""
+    trainings = Trainings(tmp_path, ("labels", "iuv"), headless="ac")
+    faces = {"face_discriminator": {"width": 4, "layers": 2, "scales": 1, "side": 0.25}, "seed": 4}
+    (ours, our_gradients), (theirs, their_gradients) = (trainings.first_step(f"ab0{n}", n, **faces) for n in (2, 1))
+    names = [name for name in theirs if name.startswith("face_")]
+    assert len(names) == 4 and all(theirs[name] > 0 for name in names)
+    assert [ours[name] for name in names] == pytest.approx([theirs[name] for name in names], rel=1e-5)
+    of_faces = [name for name in their_gradients if name.startswith("face ")]
+    largest = max(float(their_gradients[name].abs().max()) for name in of_faces)
+    assert largest > 0 and our_gradients.keys() == their_gradients.keys()
+    assert max(float((our_gradients[name] - their_gradients[name]).abs().max()) for name in of_faces) < 1e-5 * largest
