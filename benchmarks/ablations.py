@@ -121,7 +121,7 @@ def _print_masks(world: str, seeded: Seeded) -> None:
         _row(name, *(_cell(region.tolist(), ".3f") for region in shares.T))
 
 
-def _mean_masks(dataset: str) -> Float[np.ndarray, "regions"]:
+def _mean_masks(dataset: str) -> Float[np.ndarray, " regions"]:
     trained = TrainedGenerator(layout.networks(layout.stage(dataset, "train")), "cpu")
     return _ratios(np.sum([_mask_by_region(trained, maps) for maps in _test_maps(dataset, trained)], axis=0))
 

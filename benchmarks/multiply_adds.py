@@ -20,7 +20,7 @@ from benchmarks.measure import row, show
 from benchmarks.training_step import PLAIN
 from models.discriminator_input import temporal_groups
 from pipeline import palettes, params
-from pipeline.batch import Batch, Given, VideoGroups
+from pipeline.batch import Batch, StepInput, VideoGroups
 from pipeline.devices import Devices
 from pipeline.maps import MapKind
 from pipeline.schedule import Schedule
@@ -73,7 +73,7 @@ def step_billions(case: Case, side: str) -> float:
         learning = training_step.learner_of(p, case.maps, devices)
         batch = empty_batch(case, p)
         take = training_step.taking_plain(learning, p, None) if side == PLAIN else training_step.taking_ours(learning, p, devices)
-        return billions(lambda: take(Given(first, batch, None))) / p.window_frames
+        return billions(lambda: take(StepInput(first, batch, None))) / p.window_frames
 
 
 def empty_batch(case: Case, p: params.Train) -> Batch:

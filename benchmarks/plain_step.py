@@ -23,7 +23,7 @@ from models.discriminator_input import Spot, grouped_video_input, image_input
 from models.vgg import VggFeatures
 from models.video_generator import Generated
 from models.warp import warp
-from pipeline.batch import Batch, Carried, Given
+from pipeline.batch import Batch, Carried, StepInput
 from pipeline.learner import Learner
 from pipeline.objective import carry
 
@@ -51,7 +51,7 @@ class Plain:
         self.optimizers = {name: torch.optim.Adam(network.parameters(), betas=(0.5, 0.999)) for name, network in trained.items()}
 
 
-def plain_step(plain: Plain, given: Given) -> tuple[Terms, Carried]:
+def plain_step(plain: Plain, given: StepInput) -> tuple[Terms, Carried]:
     """Unweighted terms, and what the next step of the sequence goes on from. All scales are trained."""
     kind, networks, batch, carried = plain.kind, plain.networks, given.batch, given.carried
     if plain.flow_network:

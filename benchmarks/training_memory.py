@@ -19,7 +19,7 @@ from ruamel.yaml import YAML
 from benchmarks.measure import row, show
 from models.vgg import VggFeatures
 from pipeline import layout, learner, learners, memory_estimate, palettes, params
-from pipeline.batch import Batch, Given
+from pipeline.batch import Batch, StepInput
 from pipeline.devices import Devices
 from pipeline.learner import Learner
 from pipeline.maps import MapKind
@@ -100,7 +100,7 @@ def _train(case: Case) -> float:
     stepped = None
     for _ in range(STEPS):
         batch = _batch(learning, step, (height, width), devices)
-        stepped = learner.step(learning, Given(step, batch, None), p, devices)
+        stepped = learner.step(learning, StepInput(step, batch, None), p, devices)
     assert stepped is not None and stepped.problem is None, stepped
     return estimate / 1e9
 

@@ -26,7 +26,7 @@ from benchmarks.measure import row, show, spread
 from benchmarks.plain_step import FlowNetwork, Plain, plain_step
 from models.vgg import VggFeatures
 from pipeline import learner, learners, params, train
-from pipeline.batch import Carried, Given
+from pipeline.batch import Carried, StepInput
 from pipeline.devices import Devices
 from pipeline.index import read_index
 from pipeline.learner import Learner
@@ -48,7 +48,7 @@ AIMS = {
 WINDOWS = 3
 """Of a sequence. The first sequence does not count: its steps choose algorithms and allocate."""
 
-TakeStep = Callable[[Given], Carried]
+TakeStep = Callable[[StepInput], Carried]
 
 
 def main() -> None:
@@ -126,7 +126,7 @@ def measured(asked: argparse.Namespace) -> dict[str, list[float]]:
         wall, cpu = time.perf_counter(), time.process_time()
         step, batch = next(batches)
         waited = time.perf_counter() - wall
-        carried = take(Given(step, batch, None if step.starts_sequence else carried))
+        carried = take(StepInput(step, batch, None if step.starts_sequence else carried))
         if asked.device == "cuda":
             torch.cuda.synchronize()
         for name, value in (("wall", time.perf_counter() - wall), ("cpu", time.process_time() - cpu), ("waited", waited)):
@@ -150,7 +150,7 @@ def section(asked: argparse.Namespace) -> params.Train:
 
 
 def taking_ours(learning: Learner, p: params.Train, devices: Devices) -> TakeStep:
-    def take(given: Given) -> Carried:
+    def take(given: StepInput) -> Carried:
         stepped = learner.step(learning, given, p, devices)
         assert stepped.problem is None, stepped.problem
         return carry(stepped.fake, given.carried, learning.kind)
@@ -161,7 +161,7 @@ def taking_ours(learning: Learner, p: params.Train, devices: Devices) -> TakeSte
 def taking_plain(learning: Learner, p: params.Train, flow_network: FlowNetwork | None) -> TakeStep:
     plain = Plain(learning, p.weights.model_dump(), flow_network)
 
-    def take(given: Given) -> Carried:
+    def take(given: StepInput) -> Carried:
         terms, left = plain_step(plain, given)
         torch.stack(list(terms.values())).tolist()  # as for a log
         return left

@@ -83,7 +83,7 @@ class Carried:
 
 
 @dataclass(frozen=True)
-class Given:
+class StepInput:
     """What a step works on."""
 
     step: Step

@@ -193,12 +193,18 @@ def _check_evaluation(entry: Entry, p: params.Evaluate) -> None:
     strides = entry.section(params.OpticalFlow).strides
     if p.stride not in strides:
         raise InputError(f"{entry.where}.evaluate.stride is {p.stride}: optical_flow.strides has {', '.join(map(str, strides))}")
-    longest, window_frames = _longest_test_clip(entry.source), p.video_network.window_frames
-    if longest is not None and window_frames > getattr(entry.source, longest):
+    longest, window_frames, given = _longest_test_clip(entry.source), p.video_network.window_frames, _given_frames(entry)
+    if longest is not None and window_frames > getattr(entry.source, longest) - given:
+        counted = f", of which {given} are given and not scored" if given else ""
         raise InputError(
             f"{entry.where}.evaluate.video_network.window_frames is {window_frames}: test clips have "
-            f"source.{longest} = {getattr(entry.source, longest)}"
+            f"source.{longest} = {getattr(entry.source, longest)}{counted}"
         )
+
+
+def _given_frames(entry: Entry) -> int:
+    """Real frames that each synthesized video begins with."""
+    return entry.section(params.Train).generator.past_frames if entry.section(params.Synthesize).first_frame == "given" else 0
 
 
 def _check_dataset(entry: Entry, p: params.Dataset) -> None:
@@ -210,10 +216,11 @@ def _check_dataset(entry: Entry, p: params.Dataset) -> None:
     needed, because = before_training.frames_of_a_window(entry.section(params.Train))
     if p.min_frames < needed:
         raise InputError(f"{entry.where}.dataset.min_frames is {p.min_frames}: {because} need {needed}")
-    if p.min_frames < windows.window_frames:
+    if p.min_frames < windows.window_frames + (given := _given_frames(entry)):
+        beside = f" beside the {given} that are given" if given else ""
         raise InputError(
             f"{entry.where}.dataset.min_frames is {p.min_frames}: evaluate.video_network.window_frames {windows.window_frames} "
-            "needs as many of a test clip"
+            f"needs as many of a test clip{beside}"
         )
     if p.min_frames > clips.frames:
         raise InputError(f"{entry.where}.dataset.min_frames is {p.min_frames}: clips have clips.frames = {clips.frames}")

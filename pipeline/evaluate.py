@@ -49,7 +49,8 @@ def run(
 ) -> None:
     test = read_index(dataset, "test")
     given = {clip: _given(synthesize / clip) for clip in test["clip"]}
-    _require_windows([row["num_frames"] - given[row["clip"]] for row in test.to_dict("records")], p.video_network)
+    scored = [row["num_frames"] - given[row["clip"]] for row in test.to_dict("records")]
+    _require_windows(scored, p.video_network, beside_given=any(given.values()))
     network = video_network.load(p.video_network, device)
     palette = _palette(segmentation / test["clip"].iloc[0]) if segmentation else None
     segment = _segment(segmentation_model, palette, device) if palette else None
@@ -165,13 +166,14 @@ def _measured(video: Iterator[np.ndarray], real: _Real, segment: Segment | None,
     return tally
 
 
-def _require_windows(nums_frames: list[int], p: params.VideoNetwork) -> None:
+def _require_windows(nums_frames: list[int], p: params.VideoNetwork, *, beside_given: bool) -> None:
     found = sum(num_windows(num_frames, p.window_frames, p.window_stride) for num_frames in nums_frames)
     if found < 2:
+        besides = " besides those that were given" if beside_given else ""
         raise InputError(
             f"evaluate.video_network: {found} {'window' if found == 1 else 'windows'} of window_frames = {p.window_frames} in "
-            f"{len(nums_frames)} test {'clip' if len(nums_frames) == 1 else 'clips'} of at most {max(nums_frames)} frames; at least 2 "
-            f"are needed: lower that or window_stride = {p.window_stride}, or take longer test clips"
+            f"{len(nums_frames)} test {'clip' if len(nums_frames) == 1 else 'clips'} of at most {max(nums_frames)} frames{besides}; at "
+            f"least 2 are needed: lower that or window_stride = {p.window_stride}, or take longer test clips"
         )
 
 

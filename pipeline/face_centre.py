@@ -13,8 +13,9 @@ MAIN_PERSON = 0
 
 
 def face_centres(pose: arrays.Clip, frames: Sequence[int]) -> Float[np.ndarray, "t 2"]:
-    """(x, y) in pixels of these frames of a clip; NaN where no face is seen."""
-    found = {t: _centre(pose, t) for t in set(frames)}
+    """(x, y) in pixels of these frames of a clip; NaN where no face is seen, also where the pose is another frame's, carried over a gap."""
+    carried = pose.attributes.get("carried", [])
+    found = {t: np.full(2, np.nan) if t in carried else _centre(pose, t) for t in set(frames)}
     return np.stack([found[t] for t in frames])
 
 

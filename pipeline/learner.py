@@ -13,7 +13,7 @@ from torch.optim.swa_utils import AveragedModel
 from models.losses import total
 from models.video_generator import Generated
 from pipeline import divergence, params
-from pipeline.batch import Given
+from pipeline.batch import StepInput
 from pipeline.devices import Devices
 from pipeline.maps import MapKind
 from pipeline.objective import Kind, Networks, cut_off, discriminator_side, generate, generator_side, judge, lead_back
@@ -57,7 +57,7 @@ class Stepped:
     """What is wrong with them; then nothing was changed, but for networks whose float16 gradients were in range."""
 
 
-def step(learner: Learner, given: Given, p: params.Train, devices: Devices) -> Stepped:
+def step(learner: Learner, given: StepInput, p: params.Train, devices: Devices) -> Stepped:
     networks, kind, weights, dtype = learner.networks, learner.kind, p.weights.model_dump(), AUTOCAST[p.precision]
     with torch.autocast(devices.device.type, dtype, enabled=dtype is not None):
         fake = generate(networks.generator, kind, given)

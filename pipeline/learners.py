@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 from torch import nn
+from torch._dynamo import config as dynamo
 from torch._functorch import config as functorch
 from torch.amp.grad_scaler import GradScaler
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
@@ -70,13 +71,21 @@ def _learner(
     for network in (*networks.trained().values(), networks.vgg):
         if network is not None:
             network.to(devices.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-            if p.compile:
-                functorch.donated_buffer = False  # gradients pass a discriminator twice, for either side
-                network.compile()
+    if p.compile:
+        _compile(networks)
     optimizers = {name: torch.optim.Adam(n.parameters(), betas=(0.5, 0.999), fused=True) for name, n in networks.trained().items()}
     averaging = get_ema_multi_avg_fn(p.ema_decay)  # type: ignore[no-untyped-call]
     mean = AveragedModel(generator, multi_avg_fn=averaging) if p.ema_decay else None
     return Learner(networks, optimizers, GradScaler(devices.device.type, enabled=p.precision == "float16"), mean, kind, maps, saving)
+
+
+def _compile(networks: Networks) -> None:
+    """But for the discriminator of faces, which sees another number of them in each step."""
+    functorch.donated_buffer = False  # gradients pass a discriminator twice, for either side
+    dynamo.recompile_limit = 64  # for a function, which all scales of all discriminators share, in several variants each
+    for name, network in (*networks.trained().items(), ("vgg", networks.vgg)):
+        if network is not None and name != FACE:
+            network.compile()
 
 
 def _discriminators(kind: Kind, p: params.Train, maps: MapKind) -> dict[str, Discriminator]:

@@ -23,7 +23,7 @@ from models.discriminator_input import temporal_groups
 from models.video_generator import State, VideoGenerator
 from pipeline import launched, learner, params, progress
 from pipeline.allocations import Allocations, counted
-from pipeline.batch import Batch, Carried, Given
+from pipeline.batch import Batch, Carried, StepInput
 from pipeline.devices import Devices
 from pipeline.errors import InputError, is_out_of_memory, one_line
 from pipeline.learner import Learner
@@ -112,7 +112,7 @@ def _need(learning: Learner, step: Step, size: Size, p: params.Train, devices: D
     return Need(networks, frames, activations)
 
 
-def _largest(allocations: Allocations, learning: Learner, given: Given, p: params.Train, devices: Devices) -> int:
+def _largest(allocations: Allocations, learning: Learner, given: StepInput, p: params.Train, devices: Devices) -> int:
     """Bytes at the largest moment of the step, above those before it."""
     before = allocations.peak = allocations.bytes
     here = (_Exchanging if devices.processes > 1 else Devices)(devices.device, alone=True)
@@ -159,20 +159,20 @@ def _optimizer(network: nn.Module) -> torch.optim.Optimizer:
     return optimizer
 
 
-def _frames(learning: Learner, step: Step, size: Size, batch_size: int, device: torch.device) -> tuple[Given, Tensor]:
+def _frames(learning: Learner, step: Step, size: Size, batch_size: int, device: torch.device) -> tuple[StepInput, Tensor]:
     """What the step is given, and the size of what the step before it made, which is there as long."""
     kind = learning.kind
     batch = Batch.of(largest_window(kind, learning.maps, step, (batch_size, *size)), learning.maps, device, kind.scales - step.scales)
     height, width = batch.real.shape[-2:]
     previous = torch.empty(batch_size, step.window_frames, 3 + 3 + 2 + 1, height, width, device=device)
     if step.starts_sequence:
-        return Given(step, batch, None), previous
+        return StepInput(step, batch, None), previous
     past = torch.empty(batch_size, kind.past_frames, 3, height, width, device=device)
     generator = learning.networks.generator
     state = generator.start(past, step.scales) if isinstance(generator, VideoGenerator) and kind.recurrent else State(None)
     earlier = min(step.first_frame, max(1, _reach(kind)))
     carried = Carried(state, torch.empty(batch_size, earlier, 3, height, width, device=device))
-    return Given(step, batch, carried), previous
+    return StepInput(step, batch, carried), previous
 
 
 def largest_window(kind: Kind, maps: MapKind, step: Step, batch: tuple[int, int, int]) -> Window:
@@ -281,4 +281,4 @@ def _bytes(tensors: Iterable[Tensor]) -> int:
 
 
 def _gb(size: int) -> str:
-    return f"{size / 1e9:.1f}" if size >= 1e9 else f"{size / 1e9:.1g}"
+    return f"{size / 1e9:.1f}" if size >= 0.95e9 else f"{size / 1e9:.3f}".rstrip("0").rstrip(".")

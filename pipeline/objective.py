@@ -18,7 +18,7 @@ from models.losses import perceptual_term, reconstruction_term, temporal_warp_te
 from models.vgg import VggFeatures
 from models.video_generator import Generated
 from pipeline import params
-from pipeline.batch import Batch, Carried, Given
+from pipeline.batch import Batch, Carried, StepInput
 
 Terms = dict[str, Float[Tensor, ""]]
 
@@ -63,7 +63,7 @@ class Judged:
     """Of the frames there are, it was shown so many: means over these times the share are means over all, in which the others count 0."""
 
 
-def generate(generator: nn.Module, kind: Kind, given: Given) -> Generated:
+def generate(generator: nn.Module, kind: Kind, given: StepInput) -> Generated:
     batch, step = given.batch, given.step
     generated: Generated = generator(
         batch.maps,
@@ -100,7 +100,7 @@ def carry(generated: Generated, carried: Carried | None, kind: Kind) -> Carried:
     return Carried(generated.state.detached(), fakes[:, -reach:])
 
 
-def judge(networks: Networks, kind: Kind, given: Given, seen: Generated) -> dict[str, Judged]:
+def judge(networks: Networks, kind: Kind, given: StepInput, seen: Generated) -> dict[str, Judged]:
     """D_I sees each frame (blended, and raw where that differs) with its maps, each D_V groups of three frames with their true flow, the
     face discriminator what D_I sees, cut out around faces."""
     batch, fewer = given.batch, kind.scales - given.step.scales
@@ -113,10 +113,12 @@ def judge(networks: Networks, kind: Kind, given: Given, seen: Generated) -> dict
         )
         inputs[f"video/{stride}"] = ([fake_group], real_group)
     judged = {name: _judged(networks.discriminators[name], fakes, real, fewer) for name, (fakes, real) in inputs.items()}
-    return {**judged, FACE: _judged_faces(networks.discriminators[FACE], kind.face, *inputs[IMAGE], batch.faces)} if kind.face else judged
+    if kind.face:
+        judged[FACE] = _judged_faces(networks.discriminators[FACE], kind.face, *inputs[IMAGE], batch.faces)
+    return judged
 
 
-def generator_side(networks: Networks, kind: Kind, given: Given, seen: Generated, judged: dict[str, Judged], gan: str) -> Terms:
+def generator_side(networks: Networks, kind: Kind, given: StepInput, seen: Generated, judged: dict[str, Judged], gan: str) -> Terms:
     terms: Terms = {}
     for name, j in judged.items():
         terms |= _named(name, generator_terms(j.fakes, j.real, GAN_LOSSES[gan]), j.share)
@@ -134,7 +136,7 @@ def discriminator_side(judged: dict[str, Judged], gan: str) -> Terms:
     return terms
 
 
-def _motion(kind: Kind, given: Given, seen: Generated) -> Terms:
+def _motion(kind: Kind, given: StepInput, seen: Generated) -> Terms:
     """With nothing before the first frame, confidence is 0 there."""
     if not kind.recurrent:
         return {}

@@ -218,10 +218,8 @@ def sentence(cls: type[BaseModel], where: str, problem: Any) -> str:
     if problem["type"] == "missing":
         return f"{name} is missing"
     why = problem["msg"].removeprefix("Value error, ")
-    of_several = problem["type"] == "value_error" and isinstance(
-        problem["input"], dict
-    )  # the sentence names the keys that do not go together
-    found = "" if of_several else f" is {shown(problem['input'])}"
+    names_its_keys = problem["type"] == "value_error" and isinstance(problem["input"], dict)  # of a section
+    found = "" if names_its_keys else f" is {shown(problem['input'])}"
     return f"{name}{found}: {why[0].lower()}{why[1:]}"
 
 

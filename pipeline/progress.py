@@ -3,8 +3,8 @@
 import sys
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
-from typing import TypeVar
+from contextlib import contextmanager, suppress
+from typing import Any, TextIO, TypeVar, cast
 
 from rich.console import Console
 from rich.progress import (
@@ -56,6 +56,34 @@ class Bar:
         self._bar.console.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
+class _StandardError:
+    """For as long as somebody reads it: when its terminal or pipe is gone, the work goes on unseen, and is saved."""
+
+    def write(self, text: str) -> int:
+        with suppress(OSError):
+            _reached().write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        with suppress(OSError):
+            _reached().flush()
+
+    def isatty(self) -> bool:
+        return bool(_reached().isatty())
+
+    def fileno(self) -> int:
+        return int(_reached().fileno())
+
+    @property
+    def encoding(self) -> str:
+        return str(_reached().encoding)
+
+
+def _reached() -> Any:
+    """While a display is shown, rich stands in the place of standard error and keeps it."""
+    return getattr(sys.stderr, "rich_proxied_file", sys.stderr)
+
+
 def _display(live: bool) -> Progress:
     columns = (
         TextColumn("{task.description}"),
@@ -66,7 +94,7 @@ def _display(live: bool) -> Progress:
         TimeRemainingColumn(),
         TextColumn("{task.fields[note]}"),
     )
-    return Progress(*columns, console=Console(stderr=True), disable=not live)
+    return Progress(*columns, console=Console(file=cast(TextIO, _StandardError())), disable=not live)
 
 
 def _pace(rate: float) -> str:

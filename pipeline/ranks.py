@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import psutil  # type: ignore[import-untyped]
 
@@ -32,7 +33,7 @@ POLL_SECONDS = 0.05
 
 def run(job: Job, out: Path) -> None:
     """Calls the stage's function in `job.ranks` processes; the first alone fills `out`. Raises Failed where any of them does."""
-    with TemporaryDirectory(prefix="ranks-") as folder, _sigterm_raised():
+    with TemporaryDirectory(prefix="ranks-") as folder, _endings_raised():
         meeting_place, ranks = Path(folder), list[subprocess.Popen[bytes]]()
         job_file(meeting_place).write_bytes(pickle.dumps((job, out)))
         port = _free_port()
@@ -114,22 +115,24 @@ def _kill(ranks: list[subprocess.Popen[bytes]]) -> None:
 
 
 @contextmanager
-def _sigterm_raised() -> Iterator[None]:
-    """Where nobody handles SIGTERM, it would end this process before its ranks have saved anything."""
-    unhandled = threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
-    if not unhandled:
-        yield
-        return
+def _endings_raised() -> Iterator[None]:
+    """Where nobody handles SIGTERM, or SIGHUP of a closed terminal, it would end this process before its ranks have saved anything."""
+    in_main = threading.current_thread() is threading.main_thread()  # elsewhere Python allows no handler
+    unhandled = [number for number in (signal.SIGTERM, signal.SIGHUP) if in_main and signal.getsignal(number) is signal.SIG_DFL]
+
+    def handle(handler: Any) -> None:
+        for number in unhandled:
+            signal.signal(number, handler)
 
     def end(number: int, _: object) -> None:
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        handle(signal.SIG_IGN)
         sys.exit(128 + number)
 
-    signal.signal(signal.SIGTERM, end)
+    handle(end)
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        handle(signal.SIG_DFL)
 
 
 def _why(job: Job, meeting_place: Path, statuses: list[int | None]) -> Outcome:

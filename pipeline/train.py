@@ -19,7 +19,7 @@ from torch.utils.data import DataLoader
 
 from models.video_generator import Generated
 from pipeline import divergence, layout, learner, learners, memory_estimate, params, preview, progress
-from pipeline.batch import Batch, Given
+from pipeline.batch import Batch, StepInput
 from pipeline.devices import Devices
 from pipeline.errors import InputError
 from pipeline.index import read_index
@@ -132,7 +132,7 @@ def _train(build: Build, folders: Folders, dataset: Path, places: Places, p: par
     memory = memory_estimate.told(learning, schedule, index, p, devices)
     with memory, Stopping() as stopping, watching as watch:
         for (step, batch), waited in timed(_batches(windows, state.step + 1, learning, devices)):
-            given = Given(step, batch, None if step.starts_sequence else state.carried)
+            given = StepInput(step, batch, None if step.starts_sequence else state.carried)
             stepped = learner.step(learning, given, p, devices)
             state.step, state.skipped = step.number, state.skipped + 1 if stepped.problem else 0
             divergence.judge(stepped.problem, places.name, step.number, state.skipped, p.divergence, tells=devices.is_main)

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -63,15 +64,19 @@ class Window:
 
     def tensors(self) -> list[Tensor]:
         flows = [group.optical_flow for group in self.groups.values()]
-        return [*self.maps.tensors(), self.before, self.real, self.optical_flow, self.confidence, self.faces, *flows]
+        return [*self.maps.tensors(), *(getattr(self, name) for name in OF_FRAMES), *flows]
 
     def with_tensors(self, tensors: Iterable[Tensor]) -> "Window":
         """Others in their places."""
         rest = iter(tensors)
         maps = self.maps.with_tensors(islice(rest, len(self.maps.tensors())))
-        before, real, optical_flow, confidence, faces = islice(rest, 5)
+        of_frames: dict[str, Any] = {name: next(rest) for name in OF_FRAMES}
         groups = {stride: replace(group, optical_flow=flow) for (stride, group), flow in zip(self.groups.items(), rest, strict=True)}
-        return Window(maps, before, real, optical_flow, confidence, groups, faces)
+        return Window(maps=maps, groups=groups, **of_frames)
+
+
+OF_FRAMES = ("before", "real", "optical_flow", "confidence", "faces")
+"""A window's own tensors."""
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ from models.discriminator_input import Spot, image_input, video_input
 from models.nvidia_checkpoint import discriminator_weights
 from models.video_generator import Generated, State
 from pipeline import learner, params, train
-from pipeline.batch import Given
+from pipeline.batch import StepInput
 from pipeline.devices import Devices
 from pipeline.objective import carry
 
@@ -148,8 +148,8 @@ def test_both_sides_of_the_benchmark_have_equal_terms_and_gradients(tmp_path: Pa
     windows = train._windows(sample.folders, sample.index, replace(ours, kind=replace(ours.kind, face=None)), p, devices)
     for step, batch in islice(train._batches(windows, 1, ours, devices), training_step.WINDOWS):
         batch = replace(batch, faces=faces or [])
-        stepped = learner.step(ours, Given(step, batch, carried), p, devices)
-        terms, plain_carried = plain_step(plain, Given(step, batch, plain_carried))
+        stepped = learner.step(ours, StepInput(step, batch, carried), p, devices)
+        terms, plain_carried = plain_step(plain, StepInput(step, batch, plain_carried))
         carried = carry(stepped.fake, carried, ours.kind)
         expected = {name: term for name, term in stepped.terms.items() if not name.endswith(("_total", "_gradient"))}
         assert {name: term.item() for name, term in terms.items()} == pytest.approx(expected, rel=1e-7)

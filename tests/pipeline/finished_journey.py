@@ -57,10 +57,11 @@ class Journey:
         segmentation_scores: dict[str, Any],
         num_frames: int = FRAMES,
         labelled_by: dict[str, str] = GIVEN,
-        given: int = 0,
+        begins_with: str = "itself",
     ) -> None:
-        """`given`: so many first frames of vid2vid's are said to be real."""
-        self.labelled_by, self.given = labelled_by, given
+        """`begins_with`: what the first frames of vid2vid are said to be; where they are given, two."""
+        self.labelled_by = labelled_by
+        self.begins = {"begins_with": begins_with, "given_frames": 2 if begins_with == "given" else 0}
         self.root, self.clips, self.source_kind, self.num_frames = root, clips, source_kind, num_frames
         for name, split in clips.items():
             self._write_real(name, split, list(self.frames(name)))
@@ -120,9 +121,9 @@ class Journey:
         self._write("optical_flow", name, "optical_flow", motion, {"strides": [1]})
 
     def _write_fake(self, stage: str, name: str, noise: int) -> None:
-        random, begins = np.random.default_rng(noise), {"begins_with": "given" if self.given else "itself", "given_frames": self.given}
+        random = np.random.default_rng(noise)
         fakes = [{"rgb": self.fake(frame, noise, random)} for frame in self.frames(name)]
-        self._write(stage, name, "frames", fakes, {**self._about(name, "test"), **begins})
+        self._write(stage, name, "frames", fakes, {**self._about(name, "test"), **self.begins})
 
     def _write_index(self) -> None:
         for split in ("train", "test"):
@@ -158,7 +159,7 @@ def finished(
     num_frames: int = FRAMES,
     labelled_by: dict[str, str] = GIVEN,
     segmentation_scores: dict[str, Any] = SEGMENTATION_SCORES,
-    given: int = 0,
+    begins_with: str = "itself",
 ) -> Journey:
     return Journey(
         root,
@@ -168,5 +169,5 @@ def finished(
         segmentation_scores=segmentation_scores,
         num_frames=num_frames,
         labelled_by=labelled_by,
-        given=given,
+        begins_with=begins_with,
     )

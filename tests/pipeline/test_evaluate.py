@@ -73,7 +73,7 @@ def test_a_clip_counts_by_its_frames(journey):
 
 
 def test_frames_that_were_given_count_for_no_method(tmp_path):
-    journey = finished(tmp_path, given=2)
+    journey = finished(tmp_path, begins_with="given")
     scores, clip = scores_of(journey), journey.of("test")[0]
     assert scores["test"] == {"clips": 2, "frames": 2 * (FRAMES - 2), "given_frames": 4}
     real, *fakes = (

@@ -1,7 +1,6 @@
 """The face discriminator in a step: which part of which frame it judges, and what that changes."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -13,7 +12,7 @@ from models.discriminator import Discriminator
 from models.discriminator_input import Spot
 from models.video_generator import Generated, State
 from pipeline import learner, learners, params
-from pipeline.batch import Batch, Given
+from pipeline.batch import Batch, StepInput
 from pipeline.devices import Devices
 from pipeline.errors import InputError
 from pipeline.learner import Learner
@@ -41,21 +40,21 @@ def step(scales: int = 1) -> Step:
     return Step(1, 1, scales, only_finest=False, learning_rate=0.001, window_frames=FRAMES, sequence_frames=FRAMES)
 
 
-def given(faces: Sequence[Spot], scales: int = 1) -> Given:
+def given(faces: Sequence[Spot], scales: int = 1, size: tuple[int, int] = (HEIGHT, WIDTH)) -> StepInput:
     """Two videos from nothing, of two frames each."""
     torch.manual_seed(0)
-    maps, real = torch.rand(2, 2 + FRAMES, 3, HEIGHT, WIDTH), 2 * torch.rand(2, FRAMES, 3, HEIGHT, WIDTH) - 1
-    moved, sure = torch.zeros(2, FRAMES, 2, HEIGHT, WIDTH), torch.ones(2, FRAMES, 1, HEIGHT, WIDTH)
-    return Given(step(scales), Batch(maps, None, real[:, :0], real, moved, sure, {}, faces), None)
+    maps, real = torch.rand(2, 2 + FRAMES, 3, *size), 2 * torch.rand(2, FRAMES, 3, *size) - 1
+    moved, sure = torch.zeros(2, FRAMES, 2, *size), torch.ones(2, FRAMES, 1, *size)
+    return StepInput(step(scales), Batch(maps, None, real[:, :0], real, moved, sure, {}, faces), None)
 
 
-def made() -> Generated:
+def made(size: tuple[int, int] = (HEIGHT, WIDTH)) -> Generated:
     torch.manual_seed(1)
-    image, raw = (2 * torch.rand(2, FRAMES, 3, HEIGHT, WIDTH) - 1 for _ in range(2))
-    return cut_off(Generated(image, raw, torch.zeros(2, FRAMES, 2, HEIGHT, WIDTH), torch.ones(2, FRAMES, 1, HEIGHT, WIDTH), State(None)))
+    image, raw = (2 * torch.rand(2, FRAMES, 3, *size) - 1 for _ in range(2))
+    return cut_off(Generated(image, raw, torch.zeros(2, FRAMES, 2, *size), torch.ones(2, FRAMES, 1, *size), State(None)))
 
 
-def face_terms(learning: Learner, shown: Given, seen: Generated) -> dict[str, Tensor]:
+def face_terms(learning: Learner, shown: StepInput, seen: Generated) -> dict[str, Tensor]:
     judged = judge(learning.networks, learning.kind, shown, seen)
     of_generator = generator_side(learning.networks, learning.kind, shown, seen, judged, "lsgan")
     return {name: term for name, term in {**of_generator, **discriminator_side(judged, "lsgan")}.items() if name.startswith("face_")}
@@ -149,17 +148,13 @@ def test_totals_are_the_weighted_sums_with_the_faces():
 
 def test_in_a_coarse_phase_the_square_is_as_much_smaller_as_the_frames_and_all_scales_see_it():
     """The image discriminator's finest scale sees nothing then."""
-    p = section(generator={**TINY["generator"], "foreground": False, "scales": 2}, face_discriminator={**FACES, "scales": 2})
-    learning, shown, seen = learners.vid2vid(p, POSES, DEVICES), given(AROUND, scales=1), made()
-    judged = judge(learning.networks, learning.kind, shown, seen)
+    p = section(generator={**TINY["generator"], "foreground": False, "scales": 2}, face_discriminator={**FACES, "scales": 2, "side": 0.5})
+    learning, size = learners.vid2vid(p, POSES, DEVICES), (HEIGHT // 2, WIDTH // 2)
+    around = [Spot(spot.image, spot.x // 2, spot.y // 2) for spot in AROUND]
+    judged = judge(learning.networks, learning.kind, given(around, 1, size), made(size))
     assert [len(judged[name].real) for name in ("image", FACE)] == [1, 2]
-    half = replace(learning.kind, face=replace_side(learning.kind.face, SIDE / HEIGHT))
-    assert judge(learning.networks, half, shown, seen)[FACE].real[0][0].shape[-1] == SIDE // 2 + 1
-
-
-def replace_side(p: params.FaceDiscriminator | None, side: float) -> params.FaceDiscriminator:
-    assert p is not None
-    return p.model_copy(update={"side": side})
+    first_layer = judged[FACE].real[0][0]  # a convolution of stride 2, and a pixel of padding more
+    assert first_layer.shape[-2:] == (HEIGHT // 4 // 2 + 1, HEIGHT // 4 // 2 + 1)
 
 
 def test_frames_made_alone_have_it_and_the_image_generator_has_not():

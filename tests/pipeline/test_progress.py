@@ -1,3 +1,6 @@
+import errno
+import io
+
 import pytest
 
 from pipeline import progress
@@ -15,6 +18,33 @@ def test_without_a_terminal_a_line_says_how_far_it_is(capsys, monkeypatch):
     first, second = capsys.readouterr().err.splitlines()
     assert first.startswith("clips@mine: 1/2, ")
     assert second.endswith("0 s left, 1 reused, 1 failed")
+
+
+class Gone(io.StringIO):
+    """A terminal that was closed, or a pipe that nobody reads any more."""
+
+    def __init__(self, *, live: bool) -> None:
+        super().__init__()
+        self.live, self.tried = live, 0
+
+    def write(self, _: str) -> int:
+        self.tried += 1
+        raise OSError(errno.EIO, "Input/output error")
+
+    def isatty(self) -> bool:
+        return self.live
+
+
+@pytest.mark.parametrize("live", [True, False])
+def test_the_work_goes_on_when_nobody_can_be_told(monkeypatch, live):
+    gone = Gone(live=live)
+    monkeypatch.setattr(progress, "SECONDS_BETWEEN_LINES", -1.0)
+    monkeypatch.setattr(progress.sys, "stderr", gone)
+    with progress.bar("train@mine", 2) as bar:
+        bar.advance("x")
+        bar.say("a line")
+        bar.advance("x")
+    assert bar.done == 2 and gone.tried > 1
 
 
 def test_an_exception_ends_the_bar():

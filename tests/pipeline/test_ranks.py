@@ -77,13 +77,21 @@ def whole_group(process: subprocess.Popen[str]) -> None:
     os.killpg(process.pid, signal.SIGTERM)
 
 
-@pytest.mark.parametrize("end", [subprocess.Popen.terminate, whole_group], ids=["itself", "its-group"])
+def hang_up(process: subprocess.Popen[str]) -> None:
+    """As a terminal that is closed."""
+    process.send_signal(signal.SIGHUP)
+
+
+ENDINGS = [(subprocess.Popen.terminate, signal.SIGTERM), (whole_group, signal.SIGTERM), (hang_up, signal.SIGHUP)]
+
+
+@pytest.mark.parametrize(("end", "number"), ENDINGS, ids=["itself", "its-group", "hang-up"])
 def test_sigterm_reaches_each_rank_once_and_waits_until_they_have_saved(
-    end: Callable[[subprocess.Popen[str]], None], starter: subprocess.Popen[str], tmp_path: Path
+    end: Callable[[subprocess.Popen[str]], None], number: signal.Signals, starter: subprocess.Popen[str], tmp_path: Path
 ) -> None:
     both = ranks_of(tmp_path)
     end(starter)
-    assert starter.wait(30) == 128 + signal.SIGTERM
+    assert starter.wait(30) == 128 + number
     assert [(work(tmp_path) / f"{number}.saved").read_text() for number in (0, 1)] == ["told 1 time"] * 2
     assert_ended(both, 0)
     assert not Store(tmp_path).has("ab12")

@@ -172,6 +172,20 @@ def test_a_model_of_another_data_set_is_measured_where_there_are_true_labels(tmp
     assert "nothing on this page" not in words
 
 
+@pytest.mark.parametrize(
+    ("begins_with", "said"),
+    [
+        ("itself", "it made every frame, the first one too, from the labels alone."),
+        ("image_generator", "an image generator made the first frames of each from the labels alone, and vid2vid all others."),
+        ("given", "each begins with 2 real frames that it was given, and it made all others."),
+    ],
+)
+def test_the_page_says_how_its_videos_begin(tmp_path, begins_with, said):
+    text = " ".join(layout.page(written(finished(tmp_path, begins_with=begins_with))).read_text().split())
+    beginnings = ("it made every frame", "an image generator made", "each begins with")
+    assert said.replace("the labels", "the label maps") in text and sum(beginning in text for beginning in beginnings) == 1
+
+
 def test_a_journey_without_the_other_generator_has_a_page_too(tmp_path):
     folder = written(finished(tmp_path, per_frame=False))
     page = Page(layout.page(folder).read_text())
