@@ -55,12 +55,12 @@ def test_float16_goes_on_after_a_kill_with_the_scale_it_had(folder, monkeypatch)
 
 @pytest.mark.slow
 @pytest.mark.parametrize("checkpointing", [False, True])
-def test_a_compiled_training_is_the_same_training(folder, monkeypatch, checkpointing):
+def test_a_compiled_training_is_the_same_training(folder, checkpointing):
     """On this machine's compiler, through two phases of other sizes, with weights that stay where they are, or rounding would part the two;
     and its result is saved as that of any other."""
-    monkeypatch.setattr(torch._dynamo.config, "fail_on_recompile_limit_hit", True)  # what is beyond runs as it is, unseen
     phases = [{**phase, "learning_rate": 1e-12} for phase in PHASES["earlier_phases"]]
     still = {**EVERYTHING, "earlier_phases": phases, "learning_rate": 1e-12, "checkpointing": checkpointing}
-    ours, theirs = (folder.train(f"compile-{compiled}-{checkpointing}", **{**still, "compile": compiled}) for compiled in (True, False))
+    with torch._dynamo.config.patch(fail_on_recompile_limit_hit=True):  # else what is beyond runs as it is, unseen
+        ours, theirs = (folder.train(f"compile-{compiled}-{checkpointing}", **{**still, "compile": compiled}) for compiled in (True, False))
     pd.testing.assert_frame_equal(pd.read_csv(layout.losses(ours)), pd.read_csv(layout.losses(theirs)), rtol=1e-3)
     assert set(files(ours)) == set(files(theirs))
