@@ -167,7 +167,7 @@ def test_a_clip_of_which_too_little_is_left_is_in_no_table(finished):
 
 def test_the_scores_are_of_the_usable_part(finished):
     scores = finished.scores()
-    assert scores["test"] == {"clips": 2, "frames": sum(map(len, USED.values()))}
+    assert scores["test"] == {"clips": 2, "frames": sum(map(len, USED.values())), "given_frames": 0}
     assert scores["real"]["warping_error"] == pytest.approx(0, abs=1e-9)  # its true flow, from the part's second frame on
     real = {clip: finished.array("clips", clip, "rgb")[used.start : used.stop] / 255 for clip, used in USED.items()}
     for method, of_clip in {"vid2vid": "synthesize", "copy_first_frame": None}.items():
