@@ -8,8 +8,6 @@ from typing import Any
 
 import torch
 from torch import nn
-from torch._dynamo import config as dynamo
-from torch._functorch import config as functorch
 from torch.amp.grad_scaler import GradScaler
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
@@ -81,6 +79,9 @@ def _learner(
 
 def _compile(networks: Networks) -> None:
     """But for the discriminator of faces, which sees another number of them in each step."""
+    from torch._dynamo import config as dynamo  # a second; seldom needed
+    from torch._functorch import config as functorch
+
     functorch.donated_buffer = False  # gradients pass a discriminator twice, for either side
     dynamo.recompile_limit = 64  # for a function, which all scales of all discriminators share, in several variants each
     for name, network in (*networks.trained().items(), ("vgg", networks.vgg)):
