@@ -238,7 +238,7 @@ def _windows(folders: Folders, index: pd.DataFrame, learning: Learner, p: params
     kind = learning.kind
     share = {"process": devices.process, "processes": devices.processes}
     past, faces = kind.past_frames, kind.face is not None
-    return Windows(folders, index, learning.maps, p, past_frames=past, strides=kind.strides, faces=faces, **share)
+    return Windows(folders, index, learning.maps, p, past_frames=past, strides=kind.strides, finds_faces=faces, **share)
 
 
 def _say(name: str, kind: Kind, schedule: Schedule, state: TrainingState, *, compiles: bool) -> None:

@@ -117,14 +117,14 @@ class Windows(Dataset[Window]):
         *,
         past_frames: int,
         strides: Sequence[int],
-        faces: bool = False,
+        finds_faces: bool = False,
         process: int = 0,
         processes: int = 1,
     ) -> None:
         """`index` has the clips to draw from, and the part of each that is used; each frame is as likely as any other to begin a sequence.
-        `strides` are those of the video discriminators; `faces`: windows say where they are, by the poses that the maps must have then."""
+        `strides` are those of the video discriminators; `finds_faces`: windows say where faces are, by the poses of the maps."""
         self.folders, self.kind = folders, kind
-        self.past_frames, self.strides, self.faces = past_frames, strides, faces
+        self.past_frames, self.strides, self.finds_faces = past_frames, strides, finds_faces
         self.start_from_nothing, self.seed, self.batch_size = p.start_from_nothing, p.seed, p.batch_size
         self.mine = range(process * p.batch_size // processes, (process + 1) * p.batch_size // processes)
         self.clips: list[str] = index["clip"].tolist()
@@ -205,7 +205,7 @@ class Windows(Dataset[Window]):
 
     def _faces(self, footage: Footage, frames: list[int]) -> Int16[Tensor, "t 2"]:
         """Also of a pose that is shown without its face: the frame has it."""
-        if not self.faces:
+        if not self.finds_faces:
             return torch.full((len(frames), 2), -1, dtype=torch.int16)
         pose = self.folders.maps.of(footage.clip).files()["pose"]
         places = footage.change.points(face_centres(pose, frames))

@@ -44,7 +44,7 @@ def windows(folder: Folder, **changes: Any) -> Windows:
     )
     folders = Folders(clips.folder("clips"), clips.folder("optical_flow"), clips.map_folders())
     index = read_index(clips.folder("dataset"), "train")
-    return Windows(folders, index, MapKind(None, False, 0, 3), p, past_frames=2, strides=[], faces=True)
+    return Windows(folders, index, MapKind(None, False, 0, 3), p, past_frames=2, strides=[], finds_faces=True)
 
 
 def heads(window: Window) -> list[list[tuple[float, float] | None]]:
@@ -97,7 +97,7 @@ def test_a_face_whose_pose_is_not_shown_is_there_all_the_same(folder):
 
 def test_faces_that_nobody_asks_for_are_not_looked_for(folder):
     data = windows(folder)
-    data.faces = False
+    data.finds_faces = False
     assert (data[1].faces == -1).all()
 
 
